@@ -1,0 +1,1 @@
+"""What the operator may say, read once into one checked value."""

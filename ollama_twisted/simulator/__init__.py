@@ -1,0 +1,1 @@
+"""A node without a GPU, for tests, benchmarks and the demo."""

@@ -1,0 +1,1 @@
+"""What crosses the gateway, and what it means."""
