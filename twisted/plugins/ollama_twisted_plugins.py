@@ -1,0 +1,17 @@
+"""What twistd can start.  Nothing is imported until it is asked for."""
+
+from twisted.application.service import ServiceMaker
+
+gateway = ServiceMaker(
+    "Ollama gateway",
+    "ollama_twisted.gateway.tap",
+    "One address for many Ollama nodes.",
+    "ollama-gateway",
+)
+
+simulator = ServiceMaker(
+    "Ollama simulator",
+    "ollama_twisted.simulator.tap",
+    "An Ollama node without a GPU, for tests, benchmarks and demos.",
+    "ollama-simulator",
+)
