@@ -33,7 +33,7 @@ run: $(VENV)/.ready $(VENV)/.demo
 test: $(VENV)/.ready $(VENV)/.demo $(VENV)/.test $(CLIENT)/.ready
 	@$(VENV)/bin/python -m tests.run $(TESTS)
 
-coverage: $(VENV)/.ready $(VENV)/.demo $(VENV)/.test
+coverage: $(VENV)/.ready $(VENV)/.demo $(VENV)/.test $(CLIENT)/.ready
 	$(VENV)/bin/python -m coverage run -m tests.run $(TESTS)
 	$(VENV)/bin/python -m coverage report
 
@@ -99,7 +99,7 @@ $(CLIENT)/.ready: tests/live/client_suite/requirements.txt
 	@$(CLIENT)/bin/python -m pip --quiet install --upgrade 'pip>=25'
 	@$(CLIENT)/bin/python -m pip --quiet install -r $<
 	@rm -rf build/client && mkdir -p build/client
-	@$(CLIENT)/bin/python -m pip --quiet download --no-deps --no-binary :all: \
+	@$(CLIENT)/bin/python -m pip --quiet download --no-deps --no-binary ollama \
 		--dest build/client ollama==$(OLLAMA)
 	@tar -xzf build/client/ollama-$(OLLAMA).tar.gz -C build/client
 	@touch $@

