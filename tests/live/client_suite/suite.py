@@ -21,7 +21,8 @@ def command() -> list[str]:
     """What runs the suite; the calling test is skipped, or in CI fails, if it is not set up."""
     parts.file(_python, "the official client's suite")
     parts.file(_sources / "tests", "the official client's suite")
-    return [str(_python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "gwredirect", "tests"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "gwredirect"]
+    return [str(_python), "-m", "pytest", *options, "tests"]
 
 
 def directory() -> str:
