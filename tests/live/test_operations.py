@@ -54,7 +54,12 @@ class UnitTests(SynchronousTestCase):
         Of systemd's ten points of exposure it takes less than one and a half.
         """
         code, text = ask(
-            self.analyze, "security", "--offline=true", "--no-pager", "--threshold=15", str(self.unit)
+            self.analyze,
+            "security",
+            "--offline=true",
+            "--no-pager",
+            "--threshold=15",
+            str(self.unit),
         )
         self.assertEqual(code, 0, text)
 
