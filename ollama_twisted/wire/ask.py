@@ -1,0 +1,162 @@
+"""
+The model that a request asks for.
+
+A node is written in Go, and what it reads out of a body is what counts: keys in
+any capitals, the last of several, only the first JSON value.  Reading it
+otherwise would send requests to nodes that do not have their model.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    PushMultipartParser,
+    parse_options_header,
+)
+
+from ollama_twisted.wire.routes import ModelIn, Route, Streams
+
+_MODEL_PATH = b"/v1/models/"
+_LONGEST_MODEL = 4096  # in a form; nobody has such a name
+_LONGEST_ODD_BODY = 2**20  # reading these is slow, and everybody else waits meanwhile
+_SLICE = 2**16
+
+_KEYS = frozenset({"model", "name", "source", "stream"})
+
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_str = msgspec.json.Decoder(str).decode
+_decode_bool = msgspec.json.Decoder(bool).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a request asks for; None where it does not say, or not in a way that a node accepts."""
+
+    model: str | None = None
+    stream: bool | None = None
+
+
+_NOTHING = Ask()
+
+
+def read_ask(route: Route, path: bytes, content_type: bytes, body: bytes) -> Ask:
+    """
+    What a request on C{route} asks for.
+
+    Whatever cannot be read is left for the node to complain about.
+    """
+    where = route.model_in
+    if where is ModelIn.NONE:
+        return _NOTHING
+    if where is ModelIn.PATH:
+        return Ask(_text(unquote_to_bytes(path)[len(_MODEL_PATH) :].rstrip(b"/")))
+    if where is ModelIn.MULTIPART:
+        return Ask(_from_form(content_type, body))
+    try:
+        said = _said_plainly(body)
+    except (ValueError, RecursionError):
+        said = _said(body)
+    if where is ModelIn.COPY_SOURCE:
+        return Ask(said.get("source") or None)
+    model = said.get("model") or None
+    if model is None and where is ModelIn.BODY_OR_NAME:
+        model = said.get("name") or None
+    return Ask(model, said.get("stream"))
+
+
+def streams(route: Route, ask: Ask) -> bool:
+    """Whether the answer will come piece by piece."""
+    if route.streams is Streams.NEVER:
+        return False
+    return route.streams is Streams.DEFAULT_ON if ask.stream is None else ask.stream
+
+
+def _said_plainly(body: bytes) -> dict[str, Any]:
+    """
+    The values under the keys that matter, of a body written as everybody writes it.
+
+    @raise ValueError: if it is not, though Go may accept it.
+    """
+    said: dict[str, Any] = {}
+    for key, raw in _decode(body).items():
+        if key in _KEYS:
+            said[key] = (_decode_bool if key == "stream" else _decode_str)(raw)
+        elif key.casefold() in _KEYS:
+            raise ValueError("which of two spellings is the last one, is not seen here")
+    return said
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    """The same of any body, as Go reads it; nothing, if Go would refuse it."""
+    if len(body) > _LONGEST_ODD_BODY:
+        return {}
+    text = body.decode("utf-8", "replace").lstrip(" \t\r\n")
+    try:
+        pairs, _ = _first_value.raw_decode(text)
+    except (ValueError, RecursionError):
+        return {}
+    said: dict[str, Any] = {}
+    if not isinstance(pairs, _Pairs):
+        return said
+    for key, value in pairs:
+        name = key.translate(_FOLD).lower()
+        if name not in _KEYS or value is None:  # a null changes nothing in Go
+            continue
+        if not isinstance(value, bool if name == "stream" else str):
+            return {}
+        said[name] = _whole_characters(value) if isinstance(value, str) else value
+    return said
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object with all of its keys, in their order."""
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is JavaScript, not JSON")
+
+
+_first_value = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=_refuse)
+
+# To Go, two letters outside of ASCII are the "s" and the "k" that they resemble.
+_FOLD = str.maketrans("\u017f\u212a", "sk")
+
+
+def _whole_characters(text: str) -> str:
+    """C{text} with halves of surrogate pairs replaced, as Go does: nothing can encode them."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _from_form(content_type: bytes, body: bytes) -> str | None:
+    """The value of the first field called "model" in a form that may hold large files."""
+    kind, options = parse_options_header(content_type.decode("latin-1"))
+    if kind != "multipart/form-data":
+        return None
+    value = b""
+    reading = False
+    try:
+        parser = PushMultipartParser(options.get("boundary", ""))
+        for start in range(0, len(body), _SLICE):
+            for event in parser.parse(body[start : start + _SLICE]):
+                if isinstance(event, (bytes, bytearray)):
+                    if reading:
+                        value += event
+                        if len(value) > _LONGEST_MODEL:
+                            return None
+                elif reading:
+                    return _text(value)
+                elif event is not None:
+                    reading = event.name == "model" and event.filename is None
+    except (MultipartError, UnicodeError):
+        pass
+    return None
+
+
+def _text(value: bytes) -> str | None:
+    return value.decode("utf-8", "replace") or None

@@ -1,0 +1,185 @@
+"""
+Every path that a node answers on, and what the gateway has to know of it.
+
+A path is looked up as the node will understand it: decoded, whatever its
+spelling.  Paths that two readers may understand differently are not C{safe_path}
+and go nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+from posixpath import normpath
+from urllib.parse import unquote_to_bytes
+
+
+class Dialect(Enum):
+    """Whose protocol a client speaks, hence in whose words it is told what went wrong."""
+
+    OLLAMA = "ollama"
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+class ModelIn(Enum):
+    """Where a request names its model."""
+
+    NONE = "none"
+    BODY = "model in the body"
+    BODY_OR_NAME = "model, or else the older name, in the body"
+    COPY_SOURCE = "source in the body"
+    MULTIPART = "model in a form"
+    PATH = "last segment of the path"
+
+
+class Streams(Enum):
+    """Whether an answer comes piece by piece, if the request does not say."""
+
+    NEVER = "never"
+    DEFAULT_ON = "unless told otherwise"
+    DEFAULT_OFF = "if told so"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    What is known of a request by its method and path.
+
+    C{operation} is one of few names, fit for a label.  C{generates}: its answer
+    is made by a model and tells what that took.  C{repeatable}: asking another
+    node after this one changes nothing.  C{manages}: it changes or discloses
+    what is on a node, and is for operators.
+    """
+
+    operation: str
+    model_in: ModelIn = ModelIn.NONE
+    dialect: Dialect = Dialect.OLLAMA
+    streams: Streams = Streams.NEVER
+    generates: bool = False
+    repeatable: bool = True
+    manages: bool = False
+
+
+def _look(operation: str, model_in: ModelIn = ModelIn.NONE) -> Route:
+    return Route(operation, model_in)
+
+
+def _make(operation: str, streams: Streams = Streams.NEVER) -> Route:
+    return Route(operation, ModelIn.BODY, streams=streams, generates=True)
+
+
+def _manage(
+    operation: str, model_in: ModelIn = ModelIn.NONE, streams: Streams = Streams.NEVER
+) -> Route:
+    return Route(operation, model_in, streams=streams, repeatable=False, manages=True)
+
+
+_ON, _OFF = Streams.DEFAULT_ON, Streams.DEFAULT_OFF
+_READ = b"GET HEAD"
+
+# A path that ends in "/:" stands for all paths with something in that place.
+_TABLE: tuple[tuple[bytes, bytes, Route], ...] = (
+    (_READ, b"/", _look("root")),
+    (_READ, b"/api/version", _look("version")),
+    (_READ, b"/api/status", _look("status")),
+    (_READ, b"/api/tags", _look("tags")),
+    (_READ, b"/api/ps", _look("ps")),
+    (b"POST", b"/api/show", _look("show", ModelIn.BODY_OR_NAME)),
+    (b"POST", b"/api/generate", _make("generate", _ON)),
+    (b"POST", b"/api/chat", _make("chat", _ON)),
+    (b"POST", b"/api/embed", _make("embed")),
+    (b"POST", b"/api/embeddings", _make("embeddings")),
+    (b"POST", b"/api/pull", _manage("pull", ModelIn.BODY_OR_NAME, _ON)),
+    (b"POST", b"/api/push", _manage("push", ModelIn.BODY_OR_NAME, _ON)),
+    (b"POST", b"/api/create", _manage("create", ModelIn.BODY_OR_NAME, _ON)),
+    (b"POST", b"/api/copy", _manage("copy", ModelIn.COPY_SOURCE)),
+    (b"DELETE", b"/api/delete", _manage("delete", ModelIn.BODY_OR_NAME)),
+    (_READ, b"/api/blobs/:", _look("blob")),
+    (b"POST", b"/api/blobs/:", _manage("blob")),
+    (b"POST", b"/api/me", _manage("me")),
+    (b"POST", b"/api/signout", _manage("signout")),
+    (b"DELETE", b"/api/user/keys/:", _manage("keys")),
+    (b"POST", b"/api/experimental/web_search", Route("web_search", repeatable=False)),
+    (b"POST", b"/api/experimental/web_fetch", Route("web_fetch", repeatable=False)),
+    (_READ, b"/api/experimental/model-recommendations", _look("recommendations")),
+    (b"POST", b"/v1/chat/completions", _make("v1_chat", _OFF)),
+    (b"POST", b"/v1/completions", _make("v1_completions", _OFF)),
+    (b"POST", b"/v1/embeddings", _make("v1_embeddings")),
+    (b"POST", b"/v1/responses", _make("v1_responses", _OFF)),
+    (b"POST", b"/v1/messages", _make("v1_messages", _OFF)),
+    (b"POST", b"/v1/images/generations", _make("v1_images")),
+    (b"POST", b"/v1/images/edits", _make("v1_images")),
+    (
+        b"POST",
+        b"/v1/audio/transcriptions",
+        Route("v1_transcriptions", ModelIn.MULTIPART, generates=True),
+    ),
+    (_READ, b"/v1/models", _look("v1_models")),
+    (_READ, b"/v1/models/:", _look("v1_model", ModelIn.PATH)),
+    # Go's profiler listens on the same port, and shows the memory with all prompts in it.
+    (b"GET HEAD POST", b"/debug/:", _manage("debug")),
+)
+
+
+def _dialect(path: bytes) -> Dialect:
+    if not path.startswith(b"/v1/"):
+        return Dialect.OLLAMA
+    return Dialect.ANTHROPIC if path.startswith(b"/v1/messages") else Dialect.OPENAI
+
+
+_ROUTES = {
+    (method, path): replace(route, dialect=_dialect(path))
+    for methods, path, route in _TABLE
+    for method in methods.split()
+}
+_OPEN_PATHS = tuple(path[:-1] for _, path, _ in _TABLE if path.endswith(b"/:"))
+_MANAGED_PATHS = frozenset(path for _, path, route in _TABLE if route.manages)
+_HARMLESS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+
+# Visible characters but "/", "%" and "\"; and escapes of none of these, of no
+# dot and of no control character.
+_CHARACTER = (
+    rb"(?:[!-$&-.0-\[\]-~]|%(?:2[0-46-9A-D]|[346][0-9A-F]|5[0-9ABD-F]|7[0-9A-E]|[89A-F][0-9A-F]))"
+)
+_SEGMENT = rb"(?!\.\.?(?:/|%2F|\Z))" + _CHARACTER + rb"+"
+_SAFE_PATH = re.compile(
+    # Only the name of a model may contain an escaped slash.
+    rb"/v1/models/" + _SEGMENT + rb"(?:%2F" + _SEGMENT + rb")*|(?:/" + _SEGMENT + rb")*/?|\*",
+    re.IGNORECASE,
+)
+
+
+def safe_path(path: bytes) -> bool:
+    """Whether everybody understands the same by C{path}: the request goes nowhere otherwise."""
+    return path != b"" and _SAFE_PATH.fullmatch(path) is not None
+
+
+def find(method: bytes, path: bytes) -> Route:
+    """What is known of a request; C{path} is as it came, without its query."""
+    return _ROUTES.get((method, path)) or _find_spelled_oddly(method, path)
+
+
+def _find_spelled_oddly(method: bytes, path: bytes) -> Route:
+    """
+    The same for a path that is written in an uncommon way, or not in the table.
+
+    Nodes tell capitals apart, but something in front of one may not: what
+    guards a path guards all of its spellings.
+    """
+    decoded = unquote_to_bytes(path).replace(b"\\", b"/").lower()
+    plain = normpath(b"/" + decoded.lstrip(b"/"))
+    for opening in _OPEN_PATHS:
+        if plain.startswith(opening):
+            plain = opening + b":"
+    route = _ROUTES.get((method, plain))
+    if route is not None:
+        return route
+    harmless = method in _HARMLESS
+    return Route(
+        "other",
+        dialect=_dialect(plain),
+        repeatable=harmless,
+        manages=plain in _MANAGED_PATHS and not harmless,
+    )
