@@ -75,8 +75,10 @@ $(VENV)/.ready: $(DESCRIPTION)
 	@echo "setting up $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --upgrade 'pip>=25'
-	@# "compat": otherwise twistd would not find the plugin in a checkout.
-	@$(PIP) install --config-settings editable_mode=compat --editable .
+	@$(PIP) install --editable .
+	@# Of an editable install twistd sees no plugins: it looks for them along sys.path alone.
+	@echo '$(CURDIR)' >"$$($(VENV)/bin/python -c \
+		'import sysconfig; print(sysconfig.get_path("purelib"))')/ollama-twisted-checkout.pth"
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.ready Makefile
@@ -87,12 +89,12 @@ $(VENV)/.demo: $(VENV)/.ready Makefile
 
 $(VENV)/.test: $(VENV)/.ready
 	@echo "adding what the tests need"
-	@$(PIP) install --config-settings editable_mode=compat --editable '.[test]'
+	@$(PIP) install --editable '.[test]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.ready
 	@echo "adding what the checks need"
-	@$(PIP) install --config-settings editable_mode=compat --editable '.[lint]'
+	@$(PIP) install --editable '.[lint]'
 	@touch $@
 
 $(CLIENT)/.ready: tests/live/client_suite/requirements.txt
