@@ -1,0 +1,150 @@
+"""
+The configuration as the rest of the program sees it: complete, checked, unchangeable.
+
+Every value has its default here and nowhere else.  Times are in seconds, sizes in
+bytes, sizes of models in billions of parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a node can be reached; ``path`` is a prefix without a slash at its end."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a Host header carries them; the scheme's own port is left out."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = 443 if self.scheme == "https" else 80
+        return host if self.port == usual else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRange:
+    """Models from ``min_b`` to ``max_b`` billions of parameters; ``None``: no upper end."""
+
+    min_b: float = 0.0
+    max_b: float | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthConfig:
+    """Active checks: how often, how long to wait, and how many in a row decide."""
+
+    interval: float = 2.0
+    timeout: float = 2.0
+    rise: int = 2
+    fall: int = 3
+    models_interval: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerConfig:
+    """Passive ejection: failed answers in a row, and how long the node is then left alone."""
+
+    failures: int = 5
+    cooldown: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The limits of a request's phases.  There is none on the whole."""
+
+    connect: float = 2.0
+    first_byte: float = 300.0
+    loading: float = 600.0
+    idle: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsConfig:
+    """Connections to a node that are kept open for the next request."""
+
+    idle: int = 64
+    idle_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """One Ollama server, as configured."""
+
+    name: str
+    addresses: tuple[Address, ...]
+    type: str = "local"
+    weight: float = 1.0
+    enabled: bool = True
+    memory_gb: float | None = None
+    description: str = ""
+    ranges: tuple[SizeRange, ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    max_in_flight: int | None = None
+    labels: Mapping[str, str] = _NOTHING
+    health: HealthConfig = HealthConfig()
+    breaker: BreakerConfig = BreakerConfig()
+    timeouts: Timeouts = Timeouts()
+    connections: ConnectionsConfig = ConnectionsConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSizes:
+    """How the size of a model is found from its name."""
+
+    patterns: Mapping[str, float] = field(default_factory=dict)
+    mapping: Mapping[str, float] = field(default_factory=dict)
+    default: float = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class LineConfig:
+    """Who may wait for a place on a node, and for how long."""
+
+    max_waiting: int = 1000
+    wait_timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLimits:
+    """What the gateway allows its clients, and where it listens and logs."""
+
+    listen: tuple[str, ...] = ("tcp:11435:interface=127.0.0.1",)
+    max_connections: int = 10_000
+    max_body: int = 100 * 2**20
+    memory_body: int = 2**20
+    head_timeout: float = 10.0
+    body_timeout: float = 30.0
+    keep_alive: float = 75.0
+    send_timeout: float = 120.0
+    attempts: int = 3
+    allowed_hosts: tuple[str, ...] = ()
+    manage_models: str = "loopback"
+    access_log: str = "-"
+    log_format: str = "json"
+    drain: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything, and where it came from."""
+
+    nodes: tuple[NodeConfig, ...]
+    strategy: str = "round_robin"
+    sizes: ModelSizes = ModelSizes()
+    gateway: GatewayLimits = GatewayLimits()
+    line: LineConfig = LineConfig()
+    source: str = ""
+    warnings: tuple[str, ...] = ()
+    is_default: bool = False
