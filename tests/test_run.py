@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -117,10 +118,24 @@ class PartTests(SynchronousTestCase):
         self.assertRaises(parts.PartMissing, parts.executable, "no-such-program")
         self.assertRaises(parts.PartMissing, parts.module, "no_such_module")
 
+    def test_installed_in_ci(self) -> None:
+        """
+        Every program that some test asks for is installed by CI, so that a new machine has it too.
+        """
+        script = (parts.ROOT / ".ci" / "run").read_text(encoding="utf-8")
+        installed = set(re.findall(r"^  ([\w.-]+):[\w.-]+$", script, re.MULTILINE))
+        made = {name for name, how in parts.PACKAGES.items() if how.startswith("make ")}
+        asked = {
+            name
+            for path in (parts.ROOT / "tests").rglob("test_*.py")
+            for name in re.findall(r'executable\("([a-z][\w.-]*)"\)', path.read_text("utf-8"))
+        }
+        self.assertEqual(asked - installed - made, set())
+
     def test_there(self) -> None:
         """
         A program is found; what asked for it may go on.
         """
-        self.assertTrue(os.access(parts.executable("sh"), os.X_OK))
+        self.assertTrue(os.access(parts.executable("make"), os.X_OK))
         parts.module("json")
         self.assertEqual(parts.missing, set())
