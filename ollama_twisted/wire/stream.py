@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 _KEPT_PIECES = 4  # the last events of a stream: its reason, its usage, its end
-_LONG_PIECE = 8192
+_SHORT, _LONG = 64, 8192  # a piece of a common size is a few lines, not a part of one
+_ENOUGH_OF_FIRST = 1024
 _LONGEST_OPEN = 2**18
 
 _ENDS = frozenset({"message_stop", "response.completed", "response.incomplete"})
@@ -89,7 +90,7 @@ class Watch:
     def __init__(self, streamed: bool = True) -> None:
         self.started = False
         self._streamed = streamed
-        self._steady = False  # started, and the last piece ended with its line
+        self._steady = False  # well under way, and the last piece ended with its line
         self._first = b""
         self._pieces: deque[bytes] = deque(maxlen=_KEPT_PIECES)
         self._open: list[bytes] = []  # the beginning of a line
@@ -97,26 +98,33 @@ class Watch:
 
     def see(self, payload: bytes) -> None:
         """Told of each piece that passes."""
-        if self._steady and payload.endswith(b"\n") and len(payload) <= _LONG_PIECE:
+        if self._steady and payload.endswith(b"\n") and _SHORT < len(payload) <= _LONG:
             self._pieces.append(payload)
         else:
             self._see_uncommon(payload)
 
     def _see_uncommon(self, payload: bytes) -> None:
-        if not self.started:
-            self.started = True
-            self._first = payload[:_LONG_PIECE]
+        self.started = True
+        if len(self._first) < _ENOUGH_OF_FIRST:
+            self._first += payload[:_ENOUGH_OF_FIRST]
         self._open.append(payload)
         self._open_size += len(payload)
         if self._streamed and b"\n" in payload:
             lines, newline, rest = b"".join(self._open).rpartition(b"\n")
-            self._pieces.append(_last_lines(lines + newline))
+            self._keep(lines + newline)
             self._open = [rest] if rest else []
             self._open_size = len(rest)
         elif self._open_size > 2 * _LONGEST_OPEN:
             self._open = [b"".join(self._open)[-_LONGEST_OPEN:]]
             self._open_size = _LONGEST_OPEN
-        self._steady = self._streamed and not self._open
+        self._steady = self._streamed and not self._open and len(self._first) >= _ENOUGH_OF_FIRST
+
+    def _keep(self, lines: bytes) -> None:
+        # An event that comes line by line must not push others out.
+        if len(lines) <= _SHORT and self._pieces and len(self._pieces[-1]) < _LONG:
+            self._pieces[-1] += lines
+        else:
+            self._pieces.append(_last_lines(lines))
 
     def final(self) -> Final | None:
         """What the answer said at its end, as far as it has come; None for no answer at all."""
@@ -134,7 +142,7 @@ class Watch:
 
 def _last_lines(lines: bytes) -> bytes:
     """The last of many lines, enough of them to hold the last few events."""
-    if len(lines) <= _LONG_PIECE:
+    if len(lines) <= _LONG:
         return lines
     start = len(lines) - 1
     for _ in range(3 * _KEPT_PIECES):
