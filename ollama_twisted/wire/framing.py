@@ -16,7 +16,7 @@ from ollama_twisted.wire.fields import FIELD_LINE, TOKEN
 from ollama_twisted.wire.head import AnswerHead, RequestHead
 
 LAST_CHUNK = b"0\r\n\r\n"
-MAX_EXTENSIONS = 1024
+MAX_SIZE_LINE = 1024  # with its extensions
 MAX_TRAILERS = 8192
 
 # RFC 9112 section 7.1.1, with the blanks that it wants tolerated around ";" and "=".
@@ -36,7 +36,7 @@ class _Line(NamedTuple):
 _SIZE = _Line(
     re.compile(rb"([0-9A-Fa-f]{1,16})((?:" + _EXTENSION + rb")*)\r\n"),
     b"\n",
-    16 + MAX_EXTENSIONS + 2,
+    MAX_SIZE_LINE,
 )
 _AFTER_PAYLOAD = _Line(re.compile(rb"\r\n"), b"\n", 2)
 _TRAILERS = _Line(re.compile(rb"(?:" + FIELD_LINE + rb"\r\n)*\r\n"), b"\r\n\r\n", MAX_TRAILERS)
