@@ -1,0 +1,1 @@
+"""The words of each protocol for one and the same generation."""
