@@ -182,7 +182,12 @@ class ChunkedBody:
 
     def _hold(self, beginning: bytes) -> None:
         """Keep the beginning of a line until there is more of it, if more could make it right."""
-        if self._expected.ending in beginning or len(beginning) >= self._expected.longest:
+        if self._expected is _AFTER_PAYLOAD:
+            hopeless = beginning != b"\r"
+        else:
+            too_long = len(beginning) >= self._expected.longest
+            hopeless = too_long or self._expected.ending in beginning
+        if hopeless:
             raise FramingError(f"{beginning[:40]!r} is no part of a chunked body")
         self._held = beginning
 

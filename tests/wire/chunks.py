@@ -55,12 +55,9 @@ def walk_slowly(data: bytes) -> tuple[bytes, bool, bytes] | None:
         data = data[size:]
         if data in (b"", b"\r"):
             return payload, False, b""
-        if data.startswith(b"\r\n"):
-            data = data[2:]
-        elif len(data) == 1:
-            return payload, False, b""  # wrong already, but told with the next byte
-        else:
+        if not data.startswith(b"\r\n"):
             return None
+        data = data[2:]
     return _after_trailers(payload, data)
 
 
