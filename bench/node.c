@@ -55,6 +55,8 @@ struct conn {
     long body_left;         /* of the request */
     long left, total;       /* chunks of the answer */
     struct settings set;
+    char path[512];
+    int is_post, is_whole;  /* is_whole: the body says "stream":false */
     long long due;          /* when the next chunk goes */
     char *in;
     int in_len;
@@ -303,18 +305,15 @@ static const char *small_answer(const char *path) {
     return "{\"version\":\"0.12.0\"}";
 }
 
-/* The request being read; there is one thread, so one is enough. */
-static char path[512];
-static int is_post, is_whole;   /* is_whole: the body said "stream":false */
-
 static void respond(struct conn *c) {
+    const char *path = c->path;
     c->set = read_settings(strchr(path, '?'), defaults);
     if (!strncmp(path, "/stats", 6)) return answer_counts(c);
     if (!strncmp(path, "/cancelled", 10)) return answer_cancelled(c);
     requests++;
-    if (is_post && (is_whole || strstr(path, "embed")))
+    if (c->is_post && (c->is_whole || strstr(path, "embed")))
         answer_numbers(c);
-    else if (is_post && (strstr(path, "/api/chat") || strstr(path, "/api/generate") || strstr(path, "completions")))
+    else if (c->is_post && (strstr(path, "/api/chat") || strstr(path, "/api/generate") || strstr(path, "completions")))
         answer_stream(c, path);
     else
         answer(c, small_answer(path), strlen(small_answer(path)));
@@ -335,14 +334,14 @@ static int read_head(struct conn *c) {
         return 0;
     }
     *end = 0;
-    if (sscanf(head, "%*s %511s", path) != 1) {
+    if (sscanf(head, "%*s %511s", c->path) != 1) {
         c->broken = 1;
         return 0;
     }
     char *length = strcasestr(head, "\r\nContent-Length:");
     int chunked = strcasestr(head, "\r\nTransfer-Encoding: chunked") != 0;
-    is_post = *head == 'P';
-    is_whole = 0;
+    c->is_post = *head == 'P';
+    c->is_whole = 0;
     c->closing = strcasestr(head, "\r\nConnection: close") || strstr(head, " HTTP/1.0\r\n");
     c->body_left = length && !chunked ? atol(length + 17) : 0;
     c->state = chunked ? BODY_CHUNKED : BODY_LENGTH;
@@ -378,8 +377,8 @@ static int skip_chunks(struct conn *c) {
 static void input(struct conn *c) {
     while (!c->broken && c->state != ANSWER) {      /* what came early waits for the answer to end */
         if (c->state == HEAD && !read_head(c)) return;
-        if (is_post && !is_whole && c->in_len)
-            is_whole = memmem(c->in, c->in_len, "\"stream\":false", 14)
+        if (c->is_post && !c->is_whole && c->in_len)
+            c->is_whole = memmem(c->in, c->in_len, "\"stream\":false", 14)
                        || memmem(c->in, c->in_len, "\"stream\": false", 15);
         if (c->state == BODY_CHUNKED) {
             if (!skip_chunks(c)) return;
