@@ -190,6 +190,15 @@ class ChunkedBodyTests(SynchronousTestCase):
             for _ in range(MAX_TRAILERS):
                 body.feed(b"X: y\r\n")
 
+    def test_time(self) -> None:
+        """Nothing can be written so that walking it takes long: these would take minutes."""
+        for run in (b" ", b";a", b";a=b", b';a="b"', b"a", b'"', b"\\", b";a "):
+            with self.assertRaises(FramingError):
+                ChunkedBody().feed(b"5;a" + run * (60_000 // len(run)))
+        for run in (b"X: y\r\n", b"X: ", b" ", b"X"):
+            with self.assertRaises(FramingError):
+                ChunkedBody().feed(b"0\r\n" + run * (60_000 // len(run)))
+
     def refused(self, data: bytes) -> None:
         """C{data} is no chunked body, whether it comes at once or byte by byte."""
         for parts in ([data], [bytes([code]) for code in data]):
