@@ -47,7 +47,7 @@ _NOTHING = Ask()
 
 def read_ask(route: Route, path: bytes, content_type: bytes, body: bytes) -> Ask:
     """
-    What a request on C{route} asks for.
+    What a request on ``route`` asks for.
 
     Whatever cannot be read is left for the node to complain about.
     """
@@ -129,7 +129,7 @@ _FOLD = str.maketrans("\u017f\u212a", "sk")
 
 
 def _whole_characters(text: str) -> str:
-    """C{text} with halves of surrogate pairs replaced, as Go does: nothing can encode them."""
+    """``text`` with halves of surrogate pairs replaced, as Go does: nothing can encode them."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -25,7 +25,7 @@ _FIELD = re.compile(rb"\r\n(" + TOKEN + rb"):[ \t]*(" + _VALUE + rb")(?=\r\n|\Z)
 
 def read_fields(block: bytes, start: int = 0) -> Fields | None:
     """
-    The fields of C{block} from C{start} on, or None if any line is not one.
+    The fields of ``block`` from ``start`` on, or None if any line is not one.
 
     Each line is preceded by CRLF, and the last one is not followed by it.
     """
@@ -45,7 +45,7 @@ def first_values(fields: Fields) -> dict[bytes, bytes]:
 
 
 def values(fields: Fields, name: bytes) -> list[bytes]:
-    """Every value of the field called C{name}, which is given in lower case."""
+    """Every value of the field called ``name``, which is given in lower case."""
     return [value for each, value in fields if each.lower() == name]
 
 

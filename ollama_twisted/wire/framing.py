@@ -50,8 +50,8 @@ class Fed(NamedTuple):
     """
     What a body made of the bytes that it was fed.
 
-    C{forward} may be sent on as it is where the same framing was announced,
-    C{payload} is the content alone.  Once C{ended}, C{rest} is what came after
+    ``forward`` may be sent on as it is where the same framing was announced,
+    ``payload`` is the content alone.  Once ``ended``, ``rest`` is what came after
     the end: the next message, or on a node's connection a reason to drop it.
     """
 
@@ -84,12 +84,12 @@ class Body(Protocol):
 
 
 def chunk(payload: bytes) -> bytes:
-    """C{payload}, which is not empty, as one chunk."""
+    """``payload``, which is not empty, as one chunk."""
     return b"%x\r\n%b\r\n" % (len(payload), payload)
 
 
 def _size_line_of_chunk(length: int) -> bytes:
-    """The only plain size line that a chunk of C{length} bytes in all can have."""
+    """The only plain size line that a chunk of ``length`` bytes in all can have."""
     for digits in range(1, 4):
         size = length - digits - 4
         if size > 0 and len(line := b"%x\r\n" % size) == digits + 2:
@@ -102,9 +102,9 @@ _SIZE_LINES = [_size_line_of_chunk(length) for length in range(4096 + 7)]
 
 def whole_chunk(data: bytes) -> int:
     """
-    Where the payload starts if C{data} is exactly one small, plain, not last chunk; else 0.
+    Where the payload starts if ``data`` is exactly one small, plain, not last chunk; else 0.
 
-    The payload then is C{data[offset:-2]}.  This is how a token usually comes,
+    The payload then is ``data[offset:-2]``.  This is how a token usually comes,
     and nothing needs to be parsed to know it: the length of the whole says
     what its size line must be.
     """

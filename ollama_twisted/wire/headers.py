@@ -57,11 +57,11 @@ def request_to_node(
     drop: frozenset[bytes] = frozenset(),
 ) -> bytes:
     """
-    The head of C{head}'s request as a node gets it, empty line included.
+    The head of ``head``'s request as a node gets it, empty line included.
 
-    C{target} replaces the client's, C{extra} are fields of the node's own and
-    replace any that the client sent, C{drop} names (in lower case) fields that
-    this node must not see.  C{body_length} is None for a request without a
+    ``target`` replaces the client's, ``extra`` are fields of the node's own and
+    replace any that the client sent, ``drop`` names (in lower case) fields that
+    this node must not see.  ``body_length`` is None for a request without a
     body that had no Content-Length either.
     """
     dropped = _NOT_TO_NODE
@@ -87,8 +87,8 @@ def answer_to_client(
     """
     The head of a node's answer as a client gets it, empty line included.
 
-    C{framing} is the one line that frames the body, CRLF included, or nothing.
-    C{minor} is the client's version, which decides what must be said about
+    ``framing`` is the one line that frames the body, CRLF included, or nothing.
+    ``minor`` is the client's version, which decides what must be said about
     the connection.
     """
     dropped = _NOT_TO_CLIENT | head.connection if head.connection else _NOT_TO_CLIENT

@@ -10,7 +10,7 @@ _EMPTY = (None, "", 0)
 
 def merge_tags(lists: Sequence[tuple[str, Iterable[object]]]) -> dict[str, Any]:
     """
-    The C{models} of several nodes' C{/api/tags} as the answer of one.
+    The ``models`` of several nodes' ``/api/tags`` as the answer of one.
 
     Each model is told once, sorted by name, as the first node that has it
     tells it; what that node leaves out is filled in from the next ones.  Names

@@ -20,7 +20,7 @@ _ANTHROPIC_TYPES = {
 
 
 def body(dialect: Dialect, status: int, message: str) -> bytes:
-    """The body, as JSON, of an answer that has C{status}."""
+    """The body, as JSON, of an answer that has ``status``."""
     return json.dumps(_problem(dialect, status, message)).encode("ascii")
 
 
@@ -29,7 +29,7 @@ def in_stream(dialect: Dialect, message: str, status: int = 502) -> bytes:
     What tells a client in the middle of a streamed answer that no more of it will come.
 
     It may only follow a whole line (or event), and nothing may follow it.
-    C{status} is what the answer would have had, could it have been known.
+    ``status`` is what the answer would have had, could it have been known.
     """
     problem = body(dialect, status, message)
     if dialect is Dialect.OLLAMA:

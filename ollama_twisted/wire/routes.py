@@ -2,7 +2,7 @@
 Every path that a node answers on, and what the gateway has to know of it.
 
 A path is looked up as the node will understand it: decoded, whatever its
-spelling.  Paths that two readers may understand differently are not C{safe_path}
+spelling.  Paths that two readers may understand differently are not ``safe_path``
 and go nowhere.
 """
 
@@ -47,9 +47,9 @@ class Route:
     """
     What is known of a request by its method and path.
 
-    C{operation} is one of few names, fit for a label.  C{generates}: its answer
-    is made by a model and tells what that took.  C{repeatable}: asking another
-    node after this one changes nothing.  C{manages}: it changes or discloses
+    ``operation`` is one of few names, fit for a label.  ``generates``: its answer
+    is made by a model and tells what that took.  ``repeatable``: asking another
+    node after this one changes nothing.  ``manages``: it changes or discloses
     what is on a node, and is for operators.
     """
 
@@ -152,12 +152,12 @@ _SAFE_PATH = re.compile(
 
 
 def safe_path(path: bytes) -> bool:
-    """Whether everybody understands the same by C{path}: the request goes nowhere otherwise."""
+    """Whether everybody understands the same by ``path``: the request goes nowhere otherwise."""
     return path != b"" and _SAFE_PATH.fullmatch(path) is not None
 
 
 def find(method: bytes, path: bytes) -> Route:
-    """What is known of a request; C{path} is as it came, without its query."""
+    """What is known of a request; ``path`` is as it came, without its query."""
     return _ROUTES.get((method, path)) or _find_spelled_oddly(method, path)
 
 

@@ -63,7 +63,7 @@ class Final:
     """
     What an answer said of itself at its end; None where it said nothing.
 
-    C{complete}: it said that this is all of it.  C{error} is what the node
+    ``complete``: it said that this is all of it.  ``error`` is what the node
     reported in the midst of it.  Times are those that the node took.
     """
 
@@ -82,7 +82,7 @@ class Watch:
     """
     One answer on its way to a client.
 
-    C{streamed}: it is a series of lines or events rather than one document.
+    ``streamed``: it is a series of lines or events rather than one document.
     """
 
     __slots__ = ("_first", "_open", "_open_size", "_pieces", "_steady", "_streamed", "started")
@@ -195,7 +195,7 @@ def _object(text: bytes) -> dict[str, Any]:
 
 
 def _facts(said: dict[str, Any]) -> dict[str, Any]:
-    """What one object says, by the names that L{Final} has for it."""
+    """What one object says, by the names that ``Final`` has for it."""
     facts: dict[str, Any] = {}
     for inner in (said.get("message"), said.get("response")):
         if isinstance(inner, dict):

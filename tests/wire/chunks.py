@@ -89,7 +89,7 @@ def _size(line: bytes) -> int | None:
 
 
 def _are_extensions(text: bytes) -> bool:
-    """Whether RFC 9112 section 7.1.1 has a meaning for C{text}."""
+    """Whether RFC 9112 section 7.1.1 has a meaning for ``text``."""
     here = 0
 
     def skip(characters: frozenset[int]) -> int:

@@ -46,7 +46,7 @@ def _damage(draw: DrawFn, block: bytes) -> bytes:
 
 
 def mutated(block: bytes) -> SearchStrategy[bytes]:
-    """C{block} with up to three bits missing, added or replaced."""
+    """``block`` with up to three bits missing, added or replaced."""
     return _damage(block)
 
 

@@ -20,7 +20,7 @@ FORM = find(b"POST", b"/v1/audio/transcriptions")
 
 
 def asked(body: bytes) -> Ask:
-    """What C{body} asks for in a chat."""
+    """What ``body`` asks for in a chat."""
     return read_ask(CHAT, b"/api/chat", b"application/json", body)
 
 
@@ -165,7 +165,7 @@ class ElsewhereTests(SynchronousTestCase):
             self.assertEqual(read_ask(find(b"GET", path), path, b"", b""), Ask(model))
 
     def form(self, *parts: bytes, content_type: bytes = b"multipart/form-data; boundary=x") -> Ask:
-        """What a form of C{parts} asks for."""
+        """What a form of ``parts`` asks for."""
         body = b"".join(b"--x\r\nContent-Disposition: form-data; " + part for part in parts)
         return read_ask(FORM, b"/v1/audio/transcriptions", content_type, body + b"--x--\r\n")
 

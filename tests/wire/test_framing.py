@@ -45,7 +45,7 @@ def feed_all(body: Body, parts: list[bytes]) -> Fed:
 
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
-    """C{data} cut at each of C{cuts}."""
+    """``data`` cut at each of ``cuts``."""
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     return [data[start:end] for start, end in pairwise(edges)]
 
@@ -200,7 +200,7 @@ class ChunkedBodyTests(SynchronousTestCase):
                 ChunkedBody().feed(b"0\r\n" + run * (60_000 // len(run)))
 
     def refused(self, data: bytes) -> None:
-        """C{data} is no chunked body, whether it comes at once or byte by byte."""
+        """``data`` is no chunked body, whether it comes at once or byte by byte."""
         for parts in ([data], [bytes([code]) for code in data]):
             with self.assertRaises(FramingError, msg=repr(data[:50])):
                 feed_all(ChunkedBody(), parts)

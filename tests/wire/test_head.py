@@ -36,7 +36,7 @@ ANSWER = (
 
 
 def request(*lines: bytes, first: bytes = b"GET / HTTP/1.1", host: bytes = b"Host: a") -> bytes:
-    """A request's head with a host and C{lines}."""
+    """A request's head with a host and ``lines``."""
     return b"\r\n".join([first, *([host] if host else []), *lines])
 
 
@@ -44,7 +44,7 @@ class Refusals(SynchronousTestCase):
     """What every test of a refused request needs."""
 
     def refused(self, block: bytes, status: int) -> None:
-        """C{block} is answered with C{status}."""
+        """``block`` is answered with ``status``."""
         with self.assertRaises(BadRequest, msg=repr(block[:200])) as caught:
             read_request(block)
         self.assertEqual(caught.exception.status, status, block[:200])
@@ -382,7 +382,7 @@ class ReadAnswerTests(SynchronousTestCase):
     """Answers as nodes give them, and as no client may get them."""
 
     def bad(self, *blocks: bytes) -> None:
-        """None of C{blocks} is an answer."""
+        """None of ``blocks`` is an answer."""
         for block in blocks:
             with self.assertRaises(BadAnswer, msg=repr(block[:200])):
                 read_answer(block)

@@ -54,7 +54,7 @@ def to_node(
     extra: tuple[tuple[bytes, bytes], ...] = (),
     drop: frozenset[bytes] = frozenset(),
 ) -> bytes:
-    """A request as the node C{n:1} gets it from the client C{1.2.3.4}."""
+    """A request as the node ``n:1`` gets it from the client ``1.2.3.4``."""
     return request_to_node(
         head,
         target=target,
@@ -152,7 +152,7 @@ class AnswerToClientTests(SynchronousTestCase):
     def passed(
         self, block: bytes, *, framing: bytes = b"", keep_alive: bool = True, minor: int = 1
     ) -> bytes:
-        """C{block} as a client gets it from the node C{gpu-1}."""
+        """``block`` as a client gets it from the node ``gpu-1``."""
         return answer_to_client(
             read_answer(block), framing=framing, node=b"gpu-1", keep_alive=keep_alive, minor=minor
         )

@@ -41,7 +41,7 @@ FINAL = Final(
 
 
 def compact(value: object) -> bytes:
-    """C{value} as Go writes it."""
+    """``value`` as Go writes it."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
@@ -61,7 +61,7 @@ def named_events(*objects: dict[str, Any]) -> list[bytes]:
 
 
 def watched(pieces: list[bytes], streamed: bool = True) -> Final | None:
-    """What is known after C{pieces} have passed."""
+    """What is known after ``pieces`` have passed."""
     watch = Watch(streamed)
     for piece in pieces:
         watch.see(piece)
