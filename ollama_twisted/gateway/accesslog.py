@@ -1,0 +1,199 @@
+"""
+One line an exchange, written in batches and away from the reactor's thread.
+
+A full disk or a stuck pipe loses lines, which are counted; it never holds up a
+request.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import msgspec
+
+from ollama_twisted.record import Record
+
+#: Lines that wait to be written; beyond it the newest are dropped.
+MAX_WAITING = 20_000
+#: No value of an outsider takes more than this of a line.
+MAX_VALUE = 512
+
+Run = Callable[[Callable[[], None], Callable[[], None]], Any]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class AccessLog:
+    """
+    Where exchanges are written down.
+
+    A line is made at once, since a batch of thousands would hold up whoever
+    streams at that moment; only the writing, which may block, goes elsewhere.
+
+    @param path: a file's path, or ``-`` for standard output.
+    @param run: calls its first argument where blocking is allowed, and then its
+        second one back here.
+    """
+
+    def __init__(self, path: str, form: str, seconds: Callable[[], float], run: Run) -> None:
+        self._path = path
+        self._line = as_json if form == "json" else as_text
+        self._run = run
+        # Records carry monotonic times; people read wall clocks.
+        self._seconds = seconds
+        self._offset = time.time() - seconds()
+        self._waiting: list[bytes] = []
+        self._writing = False
+        self._file: BinaryIO | None = None
+        self.dropped = 0
+
+    def add(self, record: Record) -> None:
+        """Write this exchange down, soon."""
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.append(self._line(record, self._offset))
+        else:
+            self.dropped += 1
+
+    def flush(self) -> None:
+        """Have what waits written, unless the last batch is still on its way."""
+        self._offset = time.time() - self._seconds()
+        if self._waiting and not self._writing:
+            batch, self._waiting = self._waiting, []
+            self._writing = True
+            self._run(lambda: self._write(batch), self._written)
+
+    def close(self) -> None:
+        """Write what waits, here and now: the process is about to end."""
+        batch, self._waiting = self._waiting, []
+        self._write(batch)
+
+    def _written(self) -> None:
+        self._writing = False
+
+    def _write(self, batch: list[bytes]) -> None:
+        try:
+            output = self._output()
+            output.write(b"".join(batch))
+            output.flush()
+        except (OSError, ValueError):
+            self.dropped += len(batch)
+            self._file = None
+
+    def _output(self) -> BinaryIO:
+        if self._path == "-":
+            return sys.stdout.buffer
+        if self._file is not None and not self._rotated(self._file):
+            return self._file
+        self._file = open(self._path, "ab")  # noqa: SIM115
+        return self._file
+
+    def _rotated(self, file: BinaryIO) -> bool:
+        """Has somebody moved the file away, as logrotate does?"""
+        try:
+            there, here = os.stat(self._path), os.fstat(file.fileno())
+        except OSError:
+            file.close()
+            return True
+        if (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev):
+            return False
+        file.close()
+        return True
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    """What is said of an exchange, in this order; nothing that is not known."""
+
+    time: str
+    client: str
+    method: str
+    path: str
+    operation: str
+    status: int
+    duration: float
+    received: int
+    sent: int
+    model: str | None = None
+    node: str = ""
+    attempts: int = 0
+    waited: float | None = None
+    first_byte: float | None = None
+    prompt_tokens: int | None = None
+    generated_tokens: int | None = None
+    error: str | None = None
+    failure: str = ""
+    detail: str = ""
+
+
+def line(record: Record, offset: float) -> Line:
+    """The line of an exchange; ``offset`` makes Unix time of the monotonic clock's."""
+    started = record.started
+    said = Line(
+        _timestamp(started + offset),
+        _text(record.client),
+        _text(record.method),
+        _text(record.path),
+        record.operation,
+        record.status,
+        round(record.ended - started, 6),
+        record.received,
+        record.relayed,
+        record.model,
+        record.node,
+        record.attempts,
+    )
+    if record.model is not None and len(record.model) > MAX_VALUE:
+        said.model = record.model[:MAX_VALUE]
+    if record.waited is not None:
+        said.waited = round(record.waited, 6)
+    if record.first_at:
+        said.first_byte = round(record.first_at - started, 6)
+    final = record.final
+    if final is not None:
+        said.prompt_tokens = final.prompt_tokens
+        said.generated_tokens = final.generated_tokens
+        if final.error is not None:
+            said.error = final.error[:MAX_VALUE]
+    if record.failure:
+        said.failure = record.failure
+        said.detail = record.detail[:MAX_VALUE]
+    return said
+
+
+def as_json(record: Record, offset: float) -> bytes:
+    """One JSON object."""
+    return _encode(line(record, offset)) + b"\n"
+
+
+def as_text(record: Record, offset: float) -> bytes:
+    """``key=value`` pairs; what is not plain is quoted as JSON quotes it."""
+    said = msgspec.to_builtins(line(record, offset))
+    return (" ".join(f"{key}={_plain(value)}" for key, value in said.items()) + "\n").encode()
+
+
+def _plain(value: Any) -> str:
+    text = str(value)
+    if text and text.isascii() and text.isprintable() and not set(text) & set(' "='):
+        return text
+    return _encode(text).decode()
+
+
+def _text(value: bytes) -> str:
+    return value[:MAX_VALUE].decode("latin-1")
+
+
+_last_second = (0, "")
+
+
+def _timestamp(moment: float) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    global _last_second
+    second = int(moment)
+    known, text = _last_second
+    if second != known:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        _last_second = second, text
+    return f"{text}.{int((moment - second) * 1000):03d}Z"

@@ -1,0 +1,72 @@
+"""What is printed once the gateway serves: where, in front of which nodes, and what to try."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+if TYPE_CHECKING:
+    from ollama_twisted.gateway.service import GatewayService
+
+#: An embedded node loads its model first; nobody waits longer than this for the banner.
+PATIENCE = 20.0
+
+
+class Banner(Service):
+    """
+    Prints ``listening on ADDRESS`` for each listener; if ``full``, also the nodes and
+    three commands to try, once there is a model to try them with.
+    """
+
+    def __init__(self, gateway: GatewayService, full: bool, reactor: Any) -> None:
+        self._gateway = gateway
+        self._full = full
+        self._reactor = reactor
+
+    def startService(self) -> None:
+        super().startService()
+        for listener in self._gateway.listeners:
+            print(f"listening on {listener.address}", flush=True)
+        if self._full:
+            self._telling = Deferred.fromCoroutine(self._tell())
+
+    async def _tell(self) -> None:
+        await self._gateway.first_round()
+        until = self._reactor.seconds() + PATIENCE
+        while not self._models() and self._reactor.seconds() < until:
+            await deferLater(self._reactor, 0.25)
+        print("\n".join(self._lines()), flush=True)
+
+    def _models(self) -> list[str]:
+        nodes = self._gateway.gateway.pool.nodes.values()
+        return sorted({name for node in nodes if node.models for name in node.models.names})
+
+    def _lines(self) -> list[str]:
+        gateway = self._gateway.gateway
+        address = self._gateway.listeners[0].address
+        lines = ["", f"  ollama-gateway serves http://{address}"]
+        if gateway.notice:
+            lines += ["", f"  NOTE: {gateway.notice}"]
+        lines += ["", "  nodes:"]
+        for node in gateway.pool.nodes.values():
+            first = node.config.addresses[0]
+            state = "healthy" if node.health.healthy else f"down ({node.last_check_error})"
+            lines.append(f"    {node.config.name}  {first.scheme}://{first.authority}  {state}")
+        models = self._models()
+        model = models[0] if models else "MODEL"
+        chat = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello!"}]})
+        lines += [
+            "",
+            "  try:",
+            f"    curl http://{address}/api/tags",
+            f"    curl http://{address}/api/chat -d '{chat}'",
+            f"    OLLAMA_HOST={address} ollama run {model}",
+            "",
+            f"  status page: http://{address}/  metrics: http://{address}/metrics  Ctrl-C ends it",
+            "",
+        ]
+        return lines

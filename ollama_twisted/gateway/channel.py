@@ -1,0 +1,374 @@
+"""
+One client's connection: whole requests in, one at a time, through the strict gate.
+
+It stands where ``twisted.web`` has ``HTTPChannel``, and offers pages the same
+interface; but it reads a head as one block, refuses what is ambiguous, bounds
+everything, and never stops listening for the client's departure.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet._producer_helpers import _PullToPush
+from twisted.internet.interfaces import IPushProducer, ISSLTransport, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.server import Request
+from zope.interface import implementer
+
+from ollama_twisted.gateway.body import Body
+from ollama_twisted.gateway.exchange import Exchange
+from ollama_twisted.gateway.hosts import is_loopback
+from ollama_twisted.wire.answers import own_answer
+from ollama_twisted.wire.framing import ChunkedBody, FramingError
+from ollama_twisted.wire.head import MAX_HEAD, BadRequest, RequestHead, read_request
+
+if TYPE_CHECKING:
+    from ollama_twisted.gateway.site import GatewaySite
+
+#: What a client may send ahead of its answer before we hang up.  Reading never
+#: pauses, because a paused connection cannot tell us that its client has left.
+MAX_PIPELINED = 64 * 1024
+#: How long an answer that ends a connection may take to arrive (RFC 9112 9.6).
+LINGER = 5.0
+
+
+class _State(Enum):
+    HEAD = "head"
+    BODY = "body"
+    BUSY = "busy"
+    ENDING = "ending"
+
+
+@implementer(IPushProducer)
+class Channel(Protocol):
+    """A client's connection.  ``due`` is when its present wait has lasted too long."""
+
+    transport: Any
+
+    def __init__(self, site: GatewaySite) -> None:
+        self.site = site
+        self.factory = site
+        self.due = inf
+        self.paused = False
+        #: The client's address, and whether it reached us at one that is this machine's only.
+        self.peer = b""
+        self.local = False
+        self.proto = b"http"
+        self._state = _State.HEAD
+        self._buffer = b""
+        self._head: RequestHead | None = None
+        self._body: Body | None = None
+        self._framing: ChunkedBody | None = None
+        self._served: Exchange | Request | None = None
+        self._keep_alive = True
+        self._producer: Any = None
+        self._advancing = False
+
+    # What Twisted's transport tells us.
+
+    def connectionMade(self) -> None:
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        self.transport.registerProducer(self, True)
+        self.peer = getattr(self.transport.getPeer(), "host", "unix").encode("ascii")
+        self.local = is_loopback(getattr(self.transport.getHost(), "host", ""))
+        self.proto = b"https" if self.isSecure() else b"http"
+        self._wait(self.site.limits.keep_alive)
+        if not self.site.joined(self):
+            self._refuse(BadRequest(503, "too many connections"))
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._state is _State.ENDING:
+            return
+        if self._buffer:
+            data = self._buffer + data
+        if self._state is _State.BUSY:
+            self._buffer = data
+            if len(data) > MAX_PIPELINED:
+                self.abort()
+            return
+        if not self._buffer and self._state is _State.HEAD:
+            # The first byte of a head: from now on it has its time in all,
+            # however slowly the rest trickles in.
+            self._wait(self.site.limits.head_timeout)
+        self._buffer = b""
+        self._advance(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.due = inf
+        self.site.left(self)
+        self._producer = None
+        served, self._served = self._served, None
+        if isinstance(served, Exchange):
+            served.client_left()
+        elif served is not None:
+            served.connectionLost(reason)
+        if self._body is not None and not isinstance(served, Exchange):
+            self._body.close()
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+        if self._producer is not None:
+            self._producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+        if self._producer is not None:
+            self._producer.resumeProducing()
+        if self._state is _State.HEAD and self._buffer:
+            data, self._buffer = self._buffer, b""
+            self._advance(data)
+
+    def stopProducing(self) -> None:
+        if self._producer is not None:
+            self._producer.stopProducing()
+
+    # Reading requests.
+
+    def _advance(self, data: bytes) -> None:
+        """Read as far as the data go, or to the end of the request that must be answered first."""
+        # A loop, not a recursion: many pipelined requests may be answered at once.
+        self._advancing = True
+        try:
+            while data:
+                if self._state is _State.HEAD and not self.paused:
+                    data = self._read_head(data)
+                elif self._state is _State.BODY:
+                    data = self._read_body(data)
+                else:
+                    break
+        except BadRequest as error:
+            self._refuse(error)
+            return
+        except FramingError as error:
+            self._refuse(BadRequest(400, f"malformed body: {error}"))
+            return
+        finally:
+            self._advancing = False
+        if data and self._state is not _State.ENDING:
+            if self._state is _State.HEAD:
+                self._wait(self.site.limits.head_timeout)
+            self._buffer = data
+
+    def _read_head(self, data: bytes) -> bytes:
+        # RFC 9112 2.2: an empty line before a request is skipped.
+        if data[:2] == b"\r\n":
+            data = data[2:]
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > MAX_HEAD:
+            if len(data) > MAX_HEAD:
+                raise BadRequest(431, "the request's head is too long")
+            self._buffer = data
+            return b""
+        head = read_request(data[:end])
+        data = data[end + 4 :]
+        limits = self.site.limits
+        if head.length > limits.max_body:
+            raise BadRequest(413, f"the body is longer than {limits.max_body} bytes")
+        self.site.admit(head, self)
+        self._head = head
+        self._body = Body(limits.memory_body)
+        if head.chunked or head.length:
+            if head.expect_continue and not data:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._framing = ChunkedBody() if head.chunked else None
+            self._state = _State.BODY
+            self._wait(limits.body_timeout)
+            # An empty chunked body may be here whole.
+            return self._read_body(data) if data else b""
+        self._begin()
+        return data
+
+    def _read_body(self, data: bytes) -> bytes:
+        head, body = self._head, self._body
+        assert head is not None and body is not None
+        limits = self.site.limits
+        if self._framing is not None:
+            _, payload, ended, rest = self._framing.feed(data)
+            if body.size + len(payload) > limits.max_body:
+                raise BadRequest(413, f"the body is longer than {limits.max_body} bytes")
+        else:
+            missing = head.length - body.size
+            payload, rest = data[:missing], data[missing:]
+            ended = len(payload) == missing
+        if payload:
+            body.add(payload)
+        if ended:
+            self._framing = None
+            self._begin()
+        else:
+            self._wait(limits.body_timeout)
+        return rest
+
+    def _begin(self) -> None:
+        """A request is here, whole."""
+        head, body = self._head, self._body
+        assert head is not None and body is not None
+        self._state = _State.BUSY
+        self.due = inf
+        self._keep_alive = head.keep_alive and not self.site.draining
+        if self.site.owns(head):
+            self._begin_page(head, body)
+        else:
+            self._served = exchange = Exchange(self.site.gateway, self, head, body)
+            exchange.begin()
+
+    def _begin_page(self, head: RequestHead, body: Body) -> None:
+        """Let twisted.web answer: a page of our own."""
+        self._keep_alive = self._keep_alive and head.minor > 0
+        self._served = request = self.site.requestFactory(self, False)
+        for name, value in head.fields:
+            request.requestHeaders.addRawHeader(name, value)
+        request.parseCookies()
+        request.gotLength(body.size)
+        request.content.write(body.whole())
+        if not self._keep_alive:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        request.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
+
+    # Answering.
+
+    @property
+    def keeps_alive(self) -> bool:
+        """May the connection be used again after the answer that is being given?"""
+        return self._keep_alive
+
+    def last(self) -> None:
+        """This answer is the connection's last: only closing it can end it."""
+        self._keep_alive = False
+
+    def done(self) -> None:
+        """The answer has been written, whole; the next request may be read."""
+        self._served = None
+        self._head = self._body = None
+        if not self._keep_alive:
+            self._end()
+            return
+        self._state = _State.HEAD
+        self._wait(self.site.limits.keep_alive)
+        if self._buffer and not self.paused and not self._advancing:
+            data, self._buffer = self._buffer, b""
+            self._advance(data)
+
+    def produce(self, producer: Any) -> None:
+        """Pause and resume ``producer`` as the client reads; ``None`` ends it."""
+        self._producer = producer
+        if producer is not None and self.paused:
+            producer.pauseProducing()
+
+    def abort(self) -> None:
+        """Hang up at once; what was not sent yet is lost."""
+        self.transport.abortConnection()
+
+    def close(self) -> None:
+        """Hang up once what was written has left."""
+        self._served = None
+        self._end()
+
+    def _refuse(self, error: BadRequest) -> None:
+        """Say what is wrong, and hang up: what follows on this connection cannot be trusted."""
+        self._served = None
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+        self.site.refused(self, error)
+        self.transport.write(own_answer(error.status, error.message, keep_alive=False))
+        self._linger()
+
+    def _end(self) -> None:
+        self._state = _State.ENDING
+        self._buffer = b""
+        self._wait(self.site.limits.send_timeout)
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def _linger(self) -> None:
+        # Closing while the client still sends would reset the connection, and
+        # with it the answer: stop writing first, and read on for a while.
+        if not hasattr(self.transport, "loseWriteConnection"):
+            self._end()
+            return
+        self._state = _State.ENDING
+        self._buffer = b""
+        self._wait(LINGER)
+        self.transport.unregisterProducer()
+        self.transport.loseWriteConnection()
+
+    @property
+    def busy(self) -> bool:
+        """Is an answer under way?"""
+        return self._served is not None
+
+    def drain(self) -> None:
+        """Make the answer that is being given, or none, the last one."""
+        self._keep_alive = False
+        if self._served is None and self._state is _State.HEAD:
+            self._end()
+
+    # Time.
+
+    def _wait(self, seconds: float) -> None:
+        self.due = self.site.seconds() + seconds
+
+    def sweep(self, now: float) -> None:
+        """Told about once a second."""
+        if isinstance(self._served, Exchange):
+            self._served.sweep(now)
+        elif now >= self.due:
+            self.due = inf
+            if self._state is _State.BODY or (self._state is _State.HEAD and self._buffer):
+                self._refuse(BadRequest(408, "the request took too long to arrive"))
+            elif self._state is _State.HEAD:
+                self._end()
+            else:
+                self.abort()
+
+    # What twisted.web's Request asks of its channel.
+
+    def requestDone(self, request: Request) -> None:
+        self.done()
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        if not isinstance(headers, Headers):
+            headers = Headers({name: [value] for name, value in headers})
+        lines = [b"%b %b %b\r\n" % (version, code, reason)]
+        for name, values in headers.getAllRawHeaders():
+            lines.extend(b"%b: %b\r\n" % (name, value) for value in values)
+        lines.append(b"\r\n")
+        self.transport.write(b"".join(lines))
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def writeSequence(self, iovec: Any) -> None:
+        self.transport.writeSequence(iovec)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        if streaming:
+            self.produce(producer)
+        else:
+            pulled = _PullToPush(producer, self)
+            self.produce(pulled)
+            pulled.startStreaming()
+
+    def unregisterProducer(self) -> None:
+        producer, self._producer = self._producer, None
+        if isinstance(producer, _PullToPush):
+            producer.stopStreaming()
+
+    def loseConnection(self) -> None:
+        self.close()
+
+    def getPeer(self) -> Any:
+        return self.transport.getPeer()
+
+    def getHost(self) -> Any:
+        return self.transport.getHost()
+
+    def isSecure(self) -> bool:
+        return ISSLTransport(self.transport, None) is not None

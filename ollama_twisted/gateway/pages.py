@@ -1,0 +1,234 @@
+"""The gateway's own pages: is it well, which nodes has it, what does it measure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from twisted.web.resource import NoResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.template import Element, XMLString, renderElement, renderer
+
+from ollama_twisted import __version__
+from ollama_twisted.gateway.core import Gateway
+from ollama_twisted.pool.node import Node
+from ollama_twisted.resources import shipped
+
+
+class JsonResource(Resource):
+    """A page that is one JSON document, made anew for each request."""
+
+    isLeaf = True
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__()
+        self._gateway = gateway
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", b"application/json; charset=utf-8")
+        request.setHeader(b"cache-control", b"no-store")
+        return json.dumps(self.document(request), ensure_ascii=False).encode()
+
+    def document(self, request: Request) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class HealthResource(JsonResource):
+    """``GET /health``: is there a node that can answer?  503 if there is none."""
+
+    def document(self, request: Request) -> dict[str, Any]:
+        nodes = [each for each in self._gateway.pool.nodes.values() if each.config.enabled]
+        healthy = sum(node.health.healthy for node in nodes)
+        if not healthy:
+            request.setResponseCode(503)
+        return {
+            "status": "healthy" if healthy else "degraded",
+            "healthy_nodes": healthy,
+            "total_nodes": len(nodes),
+            "nodes": {
+                node.config.name: {
+                    "healthy": node.health.healthy,
+                    "active_connections": node.in_flight,
+                    "total_requests": node.total_requests,
+                    "failed_requests": node.failed_requests,
+                }
+                for node in nodes
+            },
+        }
+
+
+class NodesResource(JsonResource):
+    """``GET /api/nodes``: every node as configured and as seen, without its secrets."""
+
+    def document(self, request: Request) -> dict[str, Any]:
+        gateway = self._gateway
+        return {
+            "scheduling_strategy": gateway.config.strategy,
+            "nodes": [self._node(node) for node in gateway.pool.nodes.values()],
+        }
+
+    def _node(self, node: Node) -> dict[str, Any]:
+        config, gateway = node.config, self._gateway
+        now = gateway.seconds()
+        shown: dict[str, Any] = {
+            "name": config.name,
+            "type": config.type,
+            "weight": config.weight,
+            "enabled": config.enabled,
+            "stats": {
+                "active_connections": node.in_flight,
+                "total_requests": node.total_requests,
+                "failed_requests": node.failed_requests,
+                "last_health_check": gateway.wall_time(node.last_check),
+                "last_health_error": node.last_check_error,
+                "is_healthy": config.enabled and node.health.healthy,
+                "is_ejected": node.breaker.ejected(now),
+                "current_weight": config.weight,
+                "effective_weight": config.weight,
+                "last_model_sync": gateway.wall_time(gateway.listed_at.get(config.name)),
+            },
+            "version": node.version,
+            "models": sorted(node.models.names) if node.models is not None else [],
+            "loaded_models": sorted(node.models.loaded_names) if node.models is not None else [],
+            "config": {
+                "memory_gb": config.memory_gb,
+                "description": config.description,
+                "max_in_flight": config.max_in_flight,
+                "labels": dict(config.labels),
+                "supported_model_ranges": [
+                    {
+                        "min_params_b": each.min_b,
+                        "max_params_b": each.max_b,
+                        "description": each.description,
+                    }
+                    for each in config.ranges
+                ],
+            },
+        }
+        if config.type == "external":
+            first = config.addresses[0]
+            shown["api_url"] = f"{first.scheme}://{first.authority}{first.path}"
+        else:
+            shown["hosts"] = [address.host for address in config.addresses]
+            shown["port"] = config.addresses[0].port
+        return shown
+
+
+class MetricsResource(Resource):
+    """``GET /metrics``: the metrics of one registry, in the format the scraper prefers."""
+
+    isLeaf = True
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._registry = registry
+
+    def render_GET(self, request: Request) -> bytes:
+        encode, content_type = choose_encoder(request.getHeader("accept") or "")
+        request.setHeader(b"content-type", content_type.encode("ascii"))
+        return encode(self._registry)
+
+
+class StatusElement(Element):
+    """The status page: what is served, by which nodes, since when they are well."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        template = shipped("static", "status.html").read_text(encoding="utf-8")
+        super().__init__(loader=XMLString(template))
+        self._gateway = gateway
+
+    @renderer
+    def version(self, request: Any, tag: Any) -> Any:
+        return tag(__version__)
+
+    @renderer
+    def notice(self, request: Any, tag: Any) -> Any:
+        return tag(self._gateway.notice) if self._gateway.notice else ""
+
+    @renderer
+    def strategy(self, request: Any, tag: Any) -> Any:
+        return tag(self._gateway.config.strategy)
+
+    @renderer
+    def source(self, request: Any, tag: Any) -> Any:
+        return tag(self._gateway.config.source)
+
+    @renderer
+    def waiting(self, request: Any, tag: Any) -> Any:
+        return tag(str(len(self._gateway.pool.line)))
+
+    @renderer
+    def nodes(self, request: Any, tag: Any) -> Any:
+        now = self._gateway.seconds()
+        return [self._row(tag.clone(), node, now) for node in self._gateway.pool.nodes.values()]
+
+    def _row(self, tag: Any, node: Node, now: float) -> Any:
+        config = node.config
+        if not config.enabled:
+            state = "disabled"
+        elif not node.health.healthy:
+            state = f"down: {node.last_check_error}" if node.last_check_error else "down"
+        elif node.breaker.ejected(now):
+            state = "ejected"
+        else:
+            state = "healthy"
+        models = ", ".join(sorted(node.models.names)) if node.models is not None else "not known"
+        first = config.addresses[0]
+        return tag.fillSlots(
+            name=config.name,
+            address=f"{first.scheme}://{first.authority}{first.path}",
+            state=state,
+            kind=state.partition(":")[0],
+            in_flight=str(node.in_flight),
+            total=str(node.total_requests),
+            failed=str(node.failed_requests),
+            models=models,
+        )
+
+
+class StatusResource(Resource):
+    """``GET /`` for a browser."""
+
+    isLeaf = True
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__()
+        self._gateway = gateway
+
+    def render_GET(self, request: Request) -> int:
+        request.setHeader(b"content-type", b"text/html; charset=utf-8")
+        request.setHeader(b"content-security-policy", b"default-src 'self'")
+        request.setHeader(b"refresh", b"5")
+        renderElement(request, StatusElement(self._gateway), doctype=b"<!DOCTYPE html>")
+        return NOT_DONE_YET
+
+
+class StaticResource(Resource):
+    """``GET /static/...``: the package's own files, by a fixed list."""
+
+    isLeaf = True
+    _TYPES = {".css": b"text/css; charset=utf-8", ".svg": b"image/svg+xml"}
+
+    def render_GET(self, request: Request) -> bytes:
+        name = b"/".join(request.postpath or []).decode("latin-1")
+        for each in shipped("static").iterdir():
+            kind = self._TYPES.get(each.name[each.name.rfind(".") :])
+            if each.name == name and kind is not None:
+                request.setHeader(b"content-type", kind)
+                return each.read_bytes()
+        return NoResource().render(request)
+
+
+def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
+    """The tree of the gateway's pages."""
+    root = Resource()
+    api = Resource()
+    api.putChild(b"nodes", NodesResource(gateway))
+    root.putChild(b"", StatusResource(gateway))
+    root.putChild(b"health", HealthResource(gateway))
+    root.putChild(b"api", api)
+    root.putChild(b"metrics", MetricsResource(registry))
+    root.putChild(b"static", StaticResource())
+    return root

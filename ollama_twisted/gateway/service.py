@@ -1,0 +1,152 @@
+"""The composition root: one configuration and one reactor become a running gateway."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import prometheus_client
+from prometheus_client import CollectorRegistry
+from twisted.application.internet import TimerService
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
+
+from ollama_twisted import __version__
+from ollama_twisted.config.resolved import Config
+from ollama_twisted.gateway.accesslog import AccessLog
+from ollama_twisted.gateway.asking import Asker
+from ollama_twisted.gateway.checker import Checker
+from ollama_twisted.gateway.core import Gateway
+from ollama_twisted.gateway.fanout import Fanout
+from ollama_twisted.gateway.listener import Listener
+from ollama_twisted.gateway.pages import pages
+from ollama_twisted.gateway.site import GatewaySite
+from ollama_twisted.gateway.transport import eager
+from ollama_twisted.gateway.upstream import endpoint_for
+from ollama_twisted.metrics import GatewayMetrics
+from ollama_twisted.pool.pool import NodePool
+
+_log = Logger()
+
+SWEEP = 1.0
+FLUSH = 0.5
+
+
+def use_monotonic_time(reactor: Any) -> None:
+    """
+    Make the reactor's timers follow the monotonic clock.
+
+    Twisted's own follow the wall clock: set it back an hour, and no timer fires
+    for an hour.  Call it before anything is scheduled.
+    """
+    reactor.seconds = time.monotonic
+
+
+class GatewayService(MultiService):
+    """A running gateway.  Stopping it lets answers that are under way end first."""
+
+    def __init__(self, config: Config, reactor: Any, notice: str = "") -> None:
+        super().__init__()
+        prometheus_client.disable_created_metrics()
+        self.config = config
+        self._reactor = reactor
+        transports = eager(reactor)
+        random = Random()
+        registry = CollectorRegistry()
+        self.gateway = gateway = Gateway(
+            config, NodePool(config, random), endpoint_for(transports), reactor
+        )
+        gateway.notice = notice
+        gateway.metrics = GatewayMetrics(registry, gateway.view, __version__)
+        asker = Asker(Agent(reactor, connectTimeout=5, pool=_check_pool(reactor)), reactor)
+        self.checker = Checker(gateway, asker, random)
+        gateway.tags = Fanout(gateway, asker, self.checker).tags
+        gateway.refresh = self.checker.refresh
+        self.site = GatewaySite(pages(gateway, registry), gateway)
+
+        if config.gateway.access_log != "off":
+            gateway.access_log = log = AccessLog(
+                config.gateway.access_log,
+                config.gateway.log_format,
+                gateway.seconds,
+                self._run_in_thread,
+            )
+            self._every(FLUSH, log.flush)
+        self._every(SWEEP, self._sweep)
+        self.checker.setServiceParent(self)
+        # Last in, first out: the listeners are closed before anything they need.
+        self.listeners = [
+            Listener(endpoint, self.site, transports) for endpoint in config.gateway.listen
+        ]
+        for listener in self.listeners:
+            listener.setServiceParent(self)
+
+    def startService(self) -> None:
+        super().startService()
+        # What is here now stays; the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
+
+    async def stopService(self) -> None:
+        _log.info("stopping; {busy} answers are under way", busy=self.site.busy)
+        for listener in self.listeners:
+            await maybeDeferred(listener.stopService)
+        self.site.drain()
+        deadline = self._reactor.seconds() + self.config.gateway.drain
+        while self.site.busy and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, 0.1)
+        await super().stopService()
+        self.gateway.close()
+        if self.gateway.access_log is not None:
+            self.gateway.access_log.close()
+
+    def _every(self, seconds: float, call: Callable[[], None]) -> None:
+        def safely() -> None:
+            try:
+                call()
+            except Exception:
+                # A TimerService stops for ever after one exception.
+                _log.failure("a periodic task failed")
+
+        timer = TimerService(seconds, safely)
+        timer.clock = self._reactor
+        timer.setServiceParent(self)
+
+    def _sweep(self) -> None:
+        now = self._reactor.seconds()
+        self.site.sweep(now)
+        self.gateway.sweep(now)
+
+    def _run_in_thread(self, call: Callable[[], None], done: Callable[[], None]) -> None:
+        working = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
+        working.addBoth(lambda _: done())
+
+    def first_round(self) -> Deferred[Any]:
+        """Fires when every node has been checked once."""
+        return self.checker.first_round
+
+
+class _QuietFactory(_HTTP11ClientFactory):
+    """Checks come every other second; their connections are not worth a line each."""
+
+    noisy = False
+
+
+class _CheckPool(HTTPConnectionPool):
+    _factory = _QuietFactory
+
+
+def _check_pool(reactor: Any) -> HTTPConnectionPool:
+    pool = _CheckPool(reactor)
+    # A check tells how the node is now, so it never asks twice by itself.
+    pool.retryAutomatically = False
+    pool.maxPersistentPerHost = 3
+    pool.cachedConnectionTimeout = 30
+    return pool

@@ -1,0 +1,129 @@
+"""Where clients arrive: their connections, what is refused at the door, what is a page of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from ollama_twisted.config.resolved import GatewayLimits
+from ollama_twisted.gateway.channel import Channel
+from ollama_twisted.gateway.core import Gateway
+from ollama_twisted.gateway.hosts import AllowedHosts
+from ollama_twisted.record import Record
+from ollama_twisted.wire.head import BadRequest, RequestHead
+
+#: Paths that the gateway answers itself; every other one is a node's.
+PAGES = frozenset({b"/health", b"/metrics", b"/api/nodes", b"/favicon.ico"})
+
+
+class GatewaySite(Site):
+    """The clients of one gateway."""
+
+    noisy = False
+
+    def __init__(self, pages: IResource, gateway: Gateway, draining: bool = False) -> None:
+        super().__init__(pages, parsePOSTFormSubmission=False)
+        self.gateway = gateway
+        self.limits: GatewayLimits = gateway.limits
+        self.seconds: Callable[[], float] = gateway.seconds
+        self.draining = draining
+        self.channels: set[Channel] = set()
+        self._hosts = AllowedHosts(gateway.limits.allowed_hosts)
+
+    def buildProtocol(self, addr: IAddress) -> Channel:
+        return Channel(self)
+
+    def startFactory(self) -> None:
+        """Overridden: the base class opens a log file and starts a clock for its dates."""
+
+    def stopFactory(self) -> None:
+        """Overridden for the same reason."""
+
+    # What channels ask and tell.
+
+    def joined(self, channel: Channel) -> bool:
+        """A client has connected; ``False`` if there is no room for it."""
+        self.channels.add(channel)
+        self.gateway.client_connections = len(self.channels)
+        return len(self.channels) <= self.limits.max_connections
+
+    def left(self, channel: Channel) -> None:
+        self.channels.discard(channel)
+        self.gateway.client_connections = len(self.channels)
+
+    def admit(self, head: RequestHead, channel: Channel) -> None:
+        """
+        Refuse what no route may answer.
+
+        @raise BadRequest: the Host is not ours (only asked on loopback, where a
+            foreign name can only be a rebound one).
+        """
+        if channel.local and not self._hosts.allow(head.host):
+            raise BadRequest(
+                403,
+                f"this gateway does not answer to the name {head.host.decode('latin-1')!r}:"
+                " add it to gateway.allowed_hosts",
+            )
+
+    def owns(self, head: RequestHead) -> bool:
+        """Is this a request for one of the gateway's own pages?"""
+        path = head.path
+        if path == b"/":
+            # Ollama's clients ask for "/" to see whether it runs; browsers want a page.
+            return b"text/html" in head.lower.get(b"accept", b"")
+        return path in PAGES or path.startswith(b"/static/")
+
+    def refused(self, channel: Channel, error: BadRequest) -> None:
+        """A request ended at the door."""
+        now = self.seconds()
+        self.gateway.account(
+            Record(
+                operation="refused",
+                method=b"",
+                path=b"",
+                client=channel.peer,
+                started=now,
+                ended=now,
+                status=error.status,
+                failure="refused",
+                detail=error.message,
+            )
+        )
+
+    def log(self, request: Any) -> None:
+        """A page was answered (called by twisted.web)."""
+        log = self.gateway.access_log
+        if log is not None and isinstance(request, Request):
+            now = self.seconds()
+            log.add(
+                Record(
+                    operation="page",
+                    method=request.method,
+                    path=request.path,
+                    client=request.channel.peer if request.channel is not None else b"",
+                    started=now,
+                    ended=now,
+                    status=request.code,
+                    relayed=request.sentLength,
+                )
+            )
+
+    def sweep(self, now: float) -> None:
+        """Told about once a second."""
+        for channel in tuple(self.channels):
+            channel.sweep(now)
+
+    @property
+    def busy(self) -> int:
+        """Clients that are being answered."""
+        return sum(channel.busy for channel in self.channels)
+
+    def drain(self) -> None:
+        """Hang up on those who wait for nothing; the others end their answers first."""
+        self.draining = True
+        for channel in tuple(self.channels):
+            channel.drain()

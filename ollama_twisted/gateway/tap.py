@@ -1,0 +1,90 @@
+"""The command line of ``twistd ollama-gateway``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from ollama_twisted.config.load import load
+from ollama_twisted.config.resolved import Config
+from ollama_twisted.config.table import describe
+from ollama_twisted.errors import ConfigError
+from ollama_twisted.gateway.demo import Demo
+
+
+class Options(usage.Options):
+    """Balance requests over a pool of Ollama nodes."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "One address in front of many Ollama nodes.  The nodes are read from a JSON file"
+        " (--config, NODE_CONFIG_FILE, or config/node_config.json if it exists); without one,"
+        " the Ollama at 127.0.0.1:11434 is the only node.  Options win over the environment,"
+        " and the environment over .env.  Ctrl-C or SIGTERM lets answers end first."
+    )
+    optParameters = [
+        ["config", "c", None, "The nodes: a JSON file (NODE_CONFIG_FILE)."],
+        ["strategy", "s", None, "How a node is chosen (SCHEDULING_STRATEGY)."],
+        ["port", "p", None, "Port to listen on (GATEWAY_PORT, 11435)."],
+        ["host", None, None, "Address to listen on (GATEWAY_HOST, 127.0.0.1)."],
+        ["access-log", None, None, "Where each request gets a line: a file, - or off."],
+        ["log-format", None, None, "The form of these lines: json or text."],
+    ]
+    optFlags = [
+        ["check", None, "Validate the configuration, print it as a table, and exit."],
+        ["demo", None, "If there is no node at all, start two with a small real model."],
+        ["announce", None, "Print each address on standard output once it listens."],
+    ]
+    compData = usage.Completions(
+        optActions={"config": usage.CompleteFiles("*.json"), "access-log": usage.CompleteFiles()}
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """An endpoint string to listen on: tcp:11435, unix:/run/gateway.sock ...  Repeatable."""
+        self["listen"].append(endpoint)
+
+    opt_l = opt_listen
+
+    def postOptions(self) -> None:
+        self.config = self._load()
+        if self["check"]:
+            print(describe(self.config))
+            raise SystemExit(0)
+
+    def _load(self) -> Config:
+        try:
+            return load(self, os.environ, Path.cwd())
+        except ConfigError as error:
+            # Not a UsageError: the help text would bury what is wrong.
+            print(f"ollama-gateway: the configuration cannot be used:\n{error}", file=sys.stderr)
+            raise SystemExit(1) from None
+
+
+def makeService(options: Options) -> IService:
+    """The gateway that the command line asks for."""
+    from twisted.internet import reactor
+
+    from ollama_twisted.gateway.service import GatewayService, use_monotonic_time
+
+    use_monotonic_time(reactor)
+    config, notice, demo = options.config, "", None
+    if options["demo"] and config.is_default:
+        demo = Demo.unless_ollama_runs(config)
+        if demo is not None:
+            config, notice = demo.config, demo.notice
+    service = GatewayService(config, reactor, notice)
+    if demo is not None:
+        demo.service(reactor).setServiceParent(service)
+    if options["announce"] or options["demo"]:
+        from ollama_twisted.gateway.banner import Banner
+
+        Banner(service, bool(options["demo"]), reactor).setServiceParent(service)
+    return service

@@ -1,0 +1,87 @@
+"""Which nodes may serve a request, and for each other one the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from ollama_twisted.config.resolved import ModelSizes, SizeRange
+from ollama_twisted.pool.models import ModelName, size_of
+from ollama_twisted.pool.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a request needs of a node: a model by its name, or ``None`` for any node."""
+
+    model: str | None = None
+
+
+class Reason(Enum):
+    """Why a node may not serve a request."""
+
+    DISABLED = "disabled"
+    DRAINING = "draining"
+    UNHEALTHY = "unhealthy"
+    SIZE = "size"
+    ABSENT = "model absent"
+    EJECTED = "ejected"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason, in a word and in words."""
+
+    reason: Reason
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def eligible(
+    nodes: Iterable[Node], want: Want, sizes: ModelSizes
+) -> list[tuple[Node, Refusal | None]]:
+    """
+    Each node with the reason why it may not serve the request, or ``None`` if it may.
+
+    Whether it is free at this moment is not asked here.  A model that nobody has
+    goes to the nodes whose size ranges fit, so that Ollama's own words about it
+    reach the client; a node that has not told its models yet may have it.
+    """
+    name = ModelName.parse(want.model) if want.model is not None else None
+    size = size_of(want.model, sizes).size_b if want.model is not None else None
+    judged = [(node, _refusal(node, size)) for node in nodes]
+    if name is None:
+        return judged
+    lacking = {
+        node.name
+        for node, refusal in judged
+        if refusal is None and node.models is not None and not node.models.has(name)
+    }
+    if all(refusal is not None or node.name in lacking for node, refusal in judged):
+        return judged
+    absent = Refusal(Reason.ABSENT, f"it does not have {want.model}")
+    return [(node, absent if node.name in lacking else refusal) for node, refusal in judged]
+
+
+def _refusal(node: Node, size: float | None) -> Refusal | None:
+    config = node.config
+    if not config.enabled:
+        return Refusal(Reason.DISABLED, "disabled in the configuration")
+    if node.draining:
+        return Refusal(Reason.DRAINING, "draining")
+    if not node.health.healthy:
+        why = f" ({node.last_check_error})" if node.last_check_error else ""
+        return Refusal(Reason.UNHEALTHY, f"down{why}")
+    if size is not None and config.ranges and not any(fits(each, size) for each in config.ranges):
+        return Refusal(Reason.SIZE, f"{size:g}B is outside its size ranges")
+    return None
+
+
+def fits(size_range: SizeRange, size_b: float) -> bool:
+    """Is a size within the range, both ends included?"""
+    upper = size_range.max_b
+    return size_range.min_b <= size_b and (upper is None or size_b <= upper)

@@ -1,0 +1,70 @@
+"""One node: as configured, and as seen."""
+
+from __future__ import annotations
+
+from ollama_twisted.config.resolved import NodeConfig
+from ollama_twisted.pool.breaker import Breaker
+from ollama_twisted.pool.health import Health
+from ollama_twisted.pool.models import NodeModels
+
+
+class Node:
+    """
+    What is known of one node.  The pool owns it; others read.
+
+    ``models`` is ``None`` until the node has told which it has.
+    """
+
+    __slots__ = (
+        "breaker",
+        "config",
+        "draining",
+        "failed_requests",
+        "good_checks",
+        "health",
+        "in_flight",
+        "last_check",
+        "last_check_error",
+        "limit",
+        "models",
+        "name",
+        "total_requests",
+        "version",
+    )
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.name = config.name
+        self.in_flight = 0
+        self.total_requests = 0
+        self.failed_requests = 0
+        self.draining = False
+        self.models: NodeModels | None = None
+        self.version: str | None = None
+        self.last_check: float | None = None
+        self.last_check_error = ""
+        self.good_checks = 0
+        self.health = Health()
+        self.breaker = Breaker()
+        self.configure(config)
+
+    def configure(self, config: NodeConfig) -> None:
+        """Take a new configuration; what has been seen of the node stays."""
+        self.config = config
+        self.limit = config.max_in_flight or float("inf")
+        self.health.rise, self.health.fall = config.health.rise, config.health.fall
+        self.breaker.failures = config.breaker.failures
+        self.breaker.cooldown = config.breaker.cooldown
+
+    @property
+    def healthy(self) -> bool:
+        """Do the checks and the breaker agree that it answers?"""
+        return self.health.healthy
+
+    @property
+    def full(self) -> bool:
+        """Is it working on as much as it may?"""
+        return self.in_flight >= self.limit
+
+    def available(self, now: float) -> bool:
+        """May it be given one more request?"""
+        return not self.full and self.health.healthy and self.breaker.admits(now)

@@ -1,0 +1,38 @@
+"""What there is to say about one exchange once it has ended: for the metrics and the access log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ollama_twisted.wire.stream import Final
+
+
+@dataclass(slots=True)
+class Record:
+    """
+    One exchange.  Times are in seconds of the gateway's monotonic clock.
+
+    ``failure`` is empty for an answer that passed whole, whatever its status: an
+    error that the node meant to give is the node's business.
+    """
+
+    operation: str
+    method: bytes
+    path: bytes
+    client: bytes
+    started: float
+    model: str | None = None
+    streamed: bool = False
+    status: int = 0
+    failure: str = ""
+    detail: str = ""
+    node: str = ""
+    attempts: int = 0
+    retries: list[tuple[str, str]] = field(default_factory=list)
+    waited: float | None = None
+    sent_at: float = 0.0
+    first_at: float = 0.0
+    ended: float = 0.0
+    received: int = 0
+    relayed: int = 0
+    final: Final | None = None
