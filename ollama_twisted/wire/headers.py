@@ -28,20 +28,10 @@ HOP_BY_HOP = frozenset(
 )
 """Fields about one connection only; those named by a Connection field come on top."""
 
-# What a client says of itself here could be a lie that a node believes.
-_FORWARDED = frozenset(
-    {
-        b"forwarded",
-        b"x-forwarded-by",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-proto",
-        b"x-forwarded-server",
-        b"x-real-ip",
-    }
-)
-_NOT_TO_NODE = HOP_BY_HOP | _FORWARDED | {b"host", b"content-length", b"expect"}
+# What a client says of itself here could be a lie that a node believes; the
+# same goes for all fields that begin with X-Forwarded-.
+_CLAIMS = frozenset({b"forwarded", b"x-real-ip"})
+_NOT_TO_NODE = HOP_BY_HOP | _CLAIMS | {b"host", b"content-length", b"expect"}
 _NOT_TO_CLIENT = HOP_BY_HOP | {b"content-length", b"x-ollama-gateway-node"}
 
 
@@ -68,7 +58,10 @@ def request_to_node(
     if head.connection or drop or extra:
         dropped = dropped.union(head.connection, drop, (name.lower() for name, _ in extra))
     lines = [b"%b %b HTTP/1.1\r\nHost: %b" % (head.method, target or head.target, host)]
-    lines += [b"%b: %b" % field for field in head.fields if field[0].lower() not in dropped]
+    for field in head.fields:
+        name = field[0].lower()
+        if name not in dropped and not name.startswith(b"x-forwarded-"):
+            lines.append(b"%b: %b" % field)
     lines += [b"%b: %b" % field for field in extra]
     if body_length is not None:
         lines.append(b"Content-Length: %d" % body_length)

@@ -28,6 +28,7 @@ REQUEST = (
     b"Proxy-Authorization: z\r\n"
     b"X-Forwarded-For: 6.6.6.6\r\n"
     b"x-forwarded-PROTO: https\r\n"
+    b"X-FORWARDED-anything: 6.6.6.6\r\n"
     b"Forwarded: for=6.6.6.6\r\n"
     b"X-Real-IP: 6.6.6.6\r\n"
     b"Via: 1.1 other\r\n"
