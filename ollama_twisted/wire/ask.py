@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -45,11 +46,12 @@ class Ask:
 _NOTHING = Ask()
 
 
-def read_ask(route: Route, path: bytes, content_type: bytes, body: bytes) -> Ask:
+def read_ask(route: Route, path: bytes, content_type: bytes, body: bytes | mmap) -> Ask:
     """
     What a request on ``route`` asks for.
 
-    Whatever cannot be read is left for the node to complain about.
+    Whatever cannot be read is left for the node to complain about.  Nothing
+    of ``body`` is held on to, so that a mapped file can be closed.
     """
     where = route.model_in
     if where is ModelIn.NONE:
@@ -77,7 +79,7 @@ def streams(route: Route, ask: Ask) -> bool:
     return route.streams is Streams.DEFAULT_ON if ask.stream is None else ask.stream
 
 
-def _said_plainly(body: bytes) -> dict[str, Any]:
+def _said_plainly(body: bytes | mmap) -> dict[str, Any]:
     """
     The values under the keys that matter, of a body written as everybody writes it.
 
@@ -92,11 +94,11 @@ def _said_plainly(body: bytes) -> dict[str, Any]:
     return said
 
 
-def _said(body: bytes) -> dict[str, Any]:
+def _said(body: bytes | mmap) -> dict[str, Any]:
     """The same of any body, as Go reads it; nothing, if Go would refuse it."""
     if len(body) > _LONGEST_ODD_BODY:
         return {}
-    text = body.decode("utf-8", "replace").lstrip(" \t\r\n")
+    text = body[:].decode("utf-8", "replace").lstrip(" \t\r\n")
     try:
         pairs, _ = _first_value.raw_decode(text)
     except (ValueError, RecursionError):
@@ -133,7 +135,7 @@ def _whole_characters(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _from_form(content_type: bytes, body: bytes) -> str | None:
+def _from_form(content_type: bytes, body: bytes | mmap) -> str | None:
     """The value of the first field called "model" in a form that may hold large files."""
     kind, options = parse_options_header(content_type.decode("latin-1"))
     if kind != "multipart/form-data":

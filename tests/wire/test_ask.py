@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from mmap import mmap
 from typing import Any
 
 from hypothesis import given
@@ -114,6 +115,19 @@ class JSONTests(SynchronousTestCase):
         filler = b'"x":"%b"' % (b"y" * 2**21)
         self.assertEqual(asked(b'{%b,"model":"a"}' % filler), Ask("a"))
         self.assertEqual(asked(b'{%b,"MODEL":"a"}' % filler), Ask())
+
+    def test_mapped_file(self) -> None:
+        """A body may be in a mapped file, which can be closed afterwards."""
+        for body in (b'{"model":"a"}', b'{"MODEL":"a"}', b'{"model":"a"} '):
+            with mmap(-1, len(body)) as mapped:
+                mapped[:] = body
+                self.assertEqual(read_ask(CHAT, b"/api/chat", b"", mapped), Ask("a"))
+        form = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\na\r\n--x--\r\n'
+        with mmap(-1, len(form)) as mapped:
+            mapped[:] = form
+            self.assertEqual(
+                read_ask(FORM, b"", b"multipart/form-data; boundary=x", mapped), Ask("a")
+            )
 
     @given(st.binary(max_size=60))
     def test_garbage(self, body: bytes) -> None:
