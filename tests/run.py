@@ -8,6 +8,7 @@ is 0 only if something ran and nothing failed.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -54,6 +55,10 @@ def main(arguments: Sequence[str]) -> int:
     suite = TestLoader().loadByNames(list(arguments) or ["tests"], recurse=True)
     result = TrialRunner(TreeReporter, stream=sys.stdout, uncleanWarnings=False).run(suite)
     summary = Summary.of(result)
+    # Whatever complains on its way out shall do so before the last line.
+    del suite, result
+    gc.collect()
+    sys.stderr.flush()
     if parts.missing:
         wanted = (f"{each} ({parts.PACKAGES.get(each, '?')})" for each in sorted(parts.missing))
         print("\nNot tested, because these parts are missing here:", "; ".join(wanted))
