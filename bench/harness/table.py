@@ -103,6 +103,18 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 
 
+SUMMARY: tuple[tuple[str, Column], ...] = (
+    ("get", Column("GET us", "cpu_us", relative=True)),
+    ("post", Column("POST 4 KB us", "cpu_us", relative=True)),
+    ("bigpost", Column("POST 150 KB us", "cpu_us", relative=True)),
+    ("stream", Column("chunk us", "cpu_us", relative=True)),
+    ("embed", Column("answers us/MB", "cpu_us_mb", 0, relative=True)),
+    ("idle", Column("kB/stream", "kb_per_stream")),
+    ("flood", Column("flood MB", "growth_mb")),
+    ("leave", Column("leave ms", "in_stream.p50_ms", 2)),
+)
+
+
 class Results:
     """The lines of one or more runs, by test, contender and round."""
 
@@ -166,7 +178,32 @@ def read_results(path: Path) -> Results:
 
 def render(results: Results, against: str = "nginx") -> str:
     """All tables, as Markdown that reads well as plain text."""
-    return "\n\n".join(_render_test(results, test, against) for test in results.tests)
+    tables = [_render_test(results, test, against) for test in results.tests]
+    return "\n\n".join([*tables, render_summary(results, against)])
+
+
+def render_summary(results: Results, against: str = "nginx") -> str:
+    """
+    One row a contender: the main figure of each test, with its ratio to the yardstick.
+
+    Times are CPU time, but for ``leave``.
+    """
+    columns = [(test, column) for test, column in SUMMARY if test in results.tests]
+    names = dict.fromkeys(name for test in results.tests for name in results.contenders(test))
+    titles = [f"summary (/ {against})", *(column.title for _, column in columns)]
+    rows = [
+        [name, *(_summary_cell(results, test, name, against, column) for test, column in columns)]
+        for name in names
+    ]
+    return _markdown([titles, *rows])
+
+
+def _summary_cell(results: Results, test: str, name: str, against: str, column: Column) -> str:
+    cell = _number(results.typical(test, name, column), column.decimals)
+    ratio = results.ratio(test, name, against, column)
+    if column.relative and name not in ("direct", against) and not math.isnan(ratio):
+        cell += f" ({ratio:.2f})"
+    return f"{cell} !" if results.errors(test, name) else cell
 
 
 def _render_test(results: Results, test: str, against: str) -> str:

@@ -92,3 +92,16 @@ class RenderTests(SynchronousTestCase):
         )
         self.assertIn("| gateway |         20.0 ! |    2.00 |", text)
         self.assertIn("! gateway, get: Non-2xx: 3", text)
+
+    def test_summary(self) -> None:
+        """One row a contender, its ratio in brackets; the yardstick needs none."""
+        text = render(Results([_line("nginx", 0, cpu_us=10.0), _line("gateway", 0, cpu_us=25.0)]))
+        self.assertTrue(
+            text.endswith(
+                "| summary (/ nginx) |      GET us |\n"
+                "|-------------------|------------:|\n"
+                "| nginx             |        10.0 |\n"
+                "| gateway           | 25.0 (2.50) |"
+            ),
+            text,
+        )
