@@ -69,8 +69,9 @@ class FaultsResource(Resource):
         return self.render_GET(request)
 
     def _set(self, request: Request, before: list[Any]) -> bytes:
+        content: Any = request.content
         try:
-            rules = [parse_rule(each) for each in _texts(request.content.read())]
+            rules = [parse_rule(each) for each in _texts(content.read())]
         except BadFault as bad:
             request.setResponseCode(400)
             return _json(request, {"error": str(bad)})

@@ -7,6 +7,8 @@ one place where an answer can be delayed, cut or spoilt.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.task import deferLater
@@ -51,6 +53,7 @@ class Answer:
         self._sent = 0
         self._produces = False
         self._taken: Deferred[None] | None = None
+        self._channel: Any = request.channel
 
     @property
     def begun(self) -> bool:
@@ -67,7 +70,7 @@ class Answer:
         elif kind is Kind.EOF_BEFORE_HEAD:
             self._close()
         elif kind is Kind.JUNK_HEAD:
-            self._request.channel.transport.write(_JUNK_HEAD)
+            self._channel.transport.write(_JUNK_HEAD)
             self._close()
         elif kind is Kind.STALL_BEFORE_HEAD:
             await self._stall(value)
@@ -166,7 +169,7 @@ class Answer:
         elif fault.kind is Kind.STALL_AT_TOKEN:
             await self._stall(None)
         elif fault.kind is Kind.MALFORMED_AT_TOKEN:
-            self._request.channel.transport.write(_MALFORMED)
+            self._channel.transport.write(_MALFORMED)
         self._close()
 
     async def _stall(self, seconds: float | None) -> None:
@@ -181,11 +184,11 @@ class Answer:
         self._reset()
 
     def _reset(self) -> None:
-        self._request.channel.transport.abortConnection()
+        self._channel.transport.abortConnection()
         raise Broken()
 
     def _close(self) -> None:
         if self._produces:
             self._request.unregisterProducer()
-        self._request.channel.loseConnection()
+        self._channel.loseConnection()
         raise Broken()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -102,7 +103,8 @@ class NodeResource(Resource):
             request.setHeader(b"allow", ", ".join(found.methods).encode())
             await answer.whole(405, _PLAIN, b"405 method not allowed")
             return
-        await handler(Call(self._node, answer, request.content, found.argument))
+        content: Any = request.content
+        await handler(Call(self._node, answer, content, found.argument))
 
     def _finished(self, _: None) -> None:
         self._node.counts.active -= 1
@@ -121,5 +123,6 @@ class NodeResource(Resource):
     def _failed(self, failure: Failure, request: Request) -> None:
         """Something nobody thought of: say so, and let nobody wait for the rest."""
         self._log.failure("answering {path}", failure, path=request.path)
-        if request.channel is not None:
-            request.channel.transport.abortConnection()
+        channel: Any = request.channel
+        if channel is not None:
+            channel.transport.abortConnection()

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.http_headers import Headers
 
 from ollama_twisted.simulator.engine import EngineError
 
@@ -32,7 +32,9 @@ class LlamaClient:
         pool = HTTPConnectionPool(reactor, persistent=False)
         self._http = HTTPClient(Agent(reactor, pool=pool))
         self._address = address
-        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        self._headers = Headers(
+            {"authorization": [f"Bearer {key}"], "content-type": ["application/json"]}
+        )
 
     async def ask(self, path: str, body: dict[str, Any]) -> Any:
         """One question, one answer."""
@@ -72,7 +74,7 @@ class Lines(Protocol):
     The body is read no faster than its lines are taken.
     """
 
-    transport: IPushProducer
+    transport: Any
 
     def __init__(self) -> None:
         self._part = b""

@@ -7,10 +7,11 @@ from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.process import ProcessReader
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
@@ -38,11 +39,14 @@ class Root(Resource):
 class Connection(HTTPChannel):
     """A connection of a client, known to its site for as long as it is open."""
 
+    site: NodeSite
+    transport: Any
+
     def connectionMade(self) -> None:
         self.site.opened(self)
         super().connectionMade()
 
-    def connectionLost(self, reason: Any) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.site.closed(self)
         super().connectionLost(reason)
 
@@ -50,7 +54,7 @@ class Connection(HTTPChannel):
 class NodeSite(Site):
     """The HTTP server of a node.  Like Ollama's it lets idle connections stay."""
 
-    protocol = Connection
+    protocol: Any = Connection
     noisy = False
 
     def __init__(self, resource: Resource, node: Node) -> None:
@@ -58,7 +62,7 @@ class NodeSite(Site):
         self._counts = node.counts
         self._open: set[Connection] = set()
 
-    def log(self, request: Request) -> None:
+    def log(self, request: Any) -> None:
         """No access log: whoever runs experiments reads ``/simulator/state``."""
 
     def opened(self, connection: Connection) -> None:
@@ -87,15 +91,13 @@ class Listener(Service):
 
     _log = Logger()
 
-    def __init__(
-        self, reactor: Any, factory: Factory, host: str, port: int, announce: bool
-    ) -> None:
+    def __init__(self, reactor: Any, site: NodeSite, host: str, port: int, announce: bool) -> None:
         self._reactor = reactor
-        self._factory = factory
+        self._site = site
         self._host = host
         self._number = port
         self._announce = announce
-        self._port: IListeningPort | None = None
+        self._port: Any = None
         self._back: IDelayedCall | None = None
 
     @property
@@ -109,8 +111,9 @@ class Listener(Service):
         self._listen()
         if self._announce:
             # Not print(): twistd turns what is printed into lines of its log.
-            sys.__stdout__.write(f"listening on {self.address}\n")
-            sys.__stdout__.flush()
+            out: Any = sys.__stdout__
+            out.write(f"listening on {self.address}\n")
+            out.flush()
 
     async def stopService(self) -> None:
         """Listen no more."""
@@ -130,7 +133,7 @@ class Listener(Service):
 
     def _listen(self) -> None:
         self._port = self._reactor.listenTCP(
-            self._number, self._factory, backlog=_BACKLOG, interface=self._host
+            self._number, self._site, backlog=_BACKLOG, interface=self._host
         )
         self._number = self._port.getHost().port
 
