@@ -179,7 +179,9 @@ def read_results(path: Path) -> Results:
 def render(results: Results, against: str = "nginx") -> str:
     """All tables, as Markdown that reads well as plain text."""
     tables = [_render_test(results, test, against) for test in results.tests]
-    return "\n\n".join([*tables, render_summary(results, against)])
+    if any(test in results.tests for test, _ in SUMMARY):
+        tables.append(render_summary(results, against))
+    return "\n\n".join(tables)
 
 
 def render_summary(results: Results, against: str = "nginx") -> str:
