@@ -143,11 +143,8 @@ class LlamaEngine:
 
     async def unload(self, model: Model) -> None:
         """Stop the server of a model, in a thread for the same reason."""
-        running = self._running.pop(model.name, None)
-        if running is not None:
-            held = [running]
-            del running
-            await self._in_thread(held.clear)
+        if model.name in self._running:
+            await self._destroy([self._running.pop(model.name)])
 
     async def generate(self, model: Model, prompt: Prompt) -> AsyncGenerator[str | Ended, None]:
         """The model's own words."""
@@ -176,7 +173,7 @@ class LlamaEngine:
         """Stop all servers."""
         held = list(self._running.values())
         self._running.clear()
-        await self._in_thread(held.clear)
+        await self._destroy(held)
 
     async def _tokens(self, client: LlamaClient, prompt: Prompt) -> list[int]:
         text = prompt.raw
@@ -186,6 +183,14 @@ class LlamaEngine:
         found = await client.ask("/tokenize", {"content": text, "add_special": False})
         tokens: list[int] = found["tokens"]
         return tokens
+
+    async def _destroy(self, held: list[Running]) -> None:
+        clients = [each.client for each in held]
+        servers = [each.server for each in held]
+        held.clear()
+        for client in clients:
+            await client.close()
+        await self._in_thread(servers.clear)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)

@@ -9,10 +9,15 @@ from typing import Any
 import msgspec
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
 
 from ollama_twisted.simulator.engine import EngineError
 
@@ -29,8 +34,9 @@ class LlamaClient:
     """
 
     def __init__(self, reactor: Any, address: str, key: str) -> None:
+        self._connections = Connections(reactor)
         pool = HTTPConnectionPool(reactor, persistent=False)
-        self._http = HTTPClient(Agent(reactor, pool=pool))
+        self._http = HTTPClient(Agent.usingEndpointFactory(reactor, self._connections, pool))
         self._address = address
         self._headers = Headers(
             {"authorization": [f"Bearer {key}"], "content-type": ["application/json"]}
@@ -54,6 +60,14 @@ class LlamaClient:
         finally:
             lines.stop()
 
+    async def close(self) -> None:
+        """
+        Close all connections, and return when they are.
+
+        A server that is destroyed before waits for them, and lets no Python run meanwhile.
+        """
+        await self._connections.close()
+
     async def _send(self, path: str, body: dict[str, Any]) -> Any:
         response = await self._http.post(
             self._address + path,
@@ -65,6 +79,71 @@ class LlamaClient:
             _event(await response.content())
             raise EngineError(f"llama.cpp answered {response.code}")
         return response
+
+
+@implementer(IAgentEndpointFactory)
+class Connections:
+    """The open connections to one server."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._open: set[Any] = set()
+        self._none_left: Deferred[None] | None = None
+
+    def endpointForURI(self, uri: URI) -> Endpoint:
+        """Where to connect to; what is connected is known here until it is lost."""
+        return Endpoint(HostnameEndpoint(self._reactor, uri.host, uri.port), self)
+
+    async def close(self) -> None:
+        """Abort them all, and wait until they are gone."""
+        for each in list(self._open):
+            each.abortConnection()
+        if self._open:
+            self._none_left = self._none_left or Deferred()
+            await self._none_left
+
+    def opened(self, connection: Any) -> None:
+        """Note a connection."""
+        self._open.add(connection)
+
+    def lost(self, connection: Any) -> None:
+        """Forget it."""
+        self._open.discard(connection)
+        if not self._open and self._none_left is not None:
+            none_left, self._none_left = self._none_left, None
+            none_left.callback(None)
+
+
+class Noted(WrappingFactory):
+    """Tells `Connections` of those it makes."""
+
+    noisy = False
+
+    def __init__(self, factory: Any, connections: Connections) -> None:
+        super().__init__(factory)
+        self._connections = connections
+
+    def registerProtocol(self, p: Any) -> None:
+        self._connections.opened(p)
+        super().registerProtocol(p)
+
+    def unregisterProtocol(self, p: Any) -> None:
+        super().unregisterProtocol(p)
+        self._connections.lost(p)
+
+
+@implementer(IStreamClientEndpoint)
+class Endpoint:
+    """An endpoint whose connections are noted."""
+
+    def __init__(self, endpoint: Any, connections: Connections) -> None:
+        self._endpoint = endpoint
+        self._connections = connections
+
+    def connect(self, factory: Any) -> Deferred[Any]:
+        """Connect, and give what the factory made."""
+        connected: Deferred[Any] = self._endpoint.connect(Noted(factory, self._connections))
+        return connected.addCallback(lambda wrapper: wrapper.wrappedProtocol)
 
 
 class Lines(Protocol):

@@ -134,7 +134,7 @@ class Memory:
         if not entry.begun:
             entry.begun = True
             work = Deferred.fromCoroutine(self._engine.load(entry.model))
-            work.addCallbacks(self._came, self._failed, (entry,), None, (entry,))
+            work.addCallbacks(self._came, self._failed, (entry,), {}, (entry,))
             work.addErrback(lambda failure: self._log.failure("loading", failure))
         return waiter
 

@@ -94,6 +94,16 @@ class LlamaEngineTests(SynchronousTestCase):
         time.sleep(0.2)
         self.assertEqual(self.node.state()["tokens"], tokens)
 
+    def test_ends_in_mid_stream(self) -> None:
+        """SIGTERM ends the node at once, though the model is at work."""
+        story = {**SKY, "options": {"num_predict": 2000}}
+        answers = [self.node.open("POST", "/api/chat", story) for _ in range(3)]
+        for each in answers:
+            each.readline()
+        self.node.process.terminate()
+        self.node.process.wait(5)
+        self.assertEqual(self.node.stop(), "")
+
     def test_twenty_at_a_time(self) -> None:
         """More clients than places: all are served, in their turn."""
         with ThreadPoolExecutor(20) as clients:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,9 @@ class _Client:
         self.asked: list[tuple[str, Any]] = []
         self.closed = False
 
+    async def close(self) -> None:
+        self.closed = True
+
     async def ask(self, path: str, body: Any) -> Any:
         self.asked.append((path, body))
         return {"/apply-template": {"prompt": "rendered"}, "/tokenize": {"tokens": [7, 8]}}[path]
@@ -179,6 +182,18 @@ class EngineTests(SynchronousTestCase):
         """Who listens no more ends the work."""
         self.said(Prompt(raw="x"), most=1)
         self.assertTrue(self.client.closed)
+
+    def test_unload(self) -> None:
+        """Connections are closed before the server goes: it would wait for them for ever."""
+        order: list[bool] = []
+
+        async def in_thread(work: Callable[[], None]) -> None:
+            order.append(self.client.closed)
+            work()
+
+        with patch.object(self.engine, "_in_thread", in_thread):
+            self.successResultOf(Deferred.fromCoroutine(self.engine.unload(self.model)))
+        self.assertEqual((order, self.engine._running), ([True], {}))
 
     def test_missing(self) -> None:
         """Where the packages are missing, it is said how to get them."""
