@@ -21,6 +21,7 @@ from ollama_twisted.simulator.api import NodeResource
 from ollama_twisted.simulator.node import Node
 
 _BACKLOG = 1024
+_TIME_FOR_A_SIGNAL = 0.2
 
 
 class Root(Resource):
@@ -174,7 +175,10 @@ class ParentWatch(Service):
         """What is said on standard input does not matter."""
 
     def childConnectionLost(self, name: str, reason: object) -> None:
-        """It has ended."""
+        """It has ended.  A parent that ends may also tell us so: leave the signal time to come."""
+        self._reactor.callLater(_TIME_FOR_A_SIGNAL, self._stop)
+
+    def _stop(self) -> None:
         if self.running:
             self._reactor.stop()
 

@@ -88,7 +88,18 @@ class ParentWatchTests(SynchronousTestCase):
         os.close(theirs)
         reason: Any = reader.doRead()
         reader.connectionLost(reason)
+        reactor.advance(1.0)
         self.assertEqual(stopped, [True])
+
+    def test_stopped_already(self) -> None:
+        """When the reactor is stopping anyway, it is left to that."""
+        reactor = MemoryReactorClock()
+        watch = ParentWatch(reactor)
+        watch.running = True
+        watch.childConnectionLost("stdin", None)
+        watch.running = False
+        reactor.advance(1.0)
+        self.assertFalse(reactor.hasStopped)
 
 
 class OptionsTests(SynchronousTestCase):
