@@ -1,22 +1,23 @@
 """
-Every metric that is published: its name, its help, its labels, its buckets.
+Every metric that the gateway publishes: its name, its help, its labels, its buckets.
 
 Names follow OpenTelemetry's conventions for generative AI where they have one
-(``gen_ai.server.time_to_first_token`` and its like).  Gauges are read from the
-pool when somebody scrapes; counters and histograms are touched once an exchange,
-never once a chunk.
+(``gen_ai.server.time_to_first_token`` and its like).  Numbers are counted once an
+exchange, as plain numbers, and become Prometheus's types when somebody scrapes; the
+gauges are read from the pool at that moment.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
@@ -27,16 +28,19 @@ from ollama_twisted.wire.stream import Final
 #: What a model nobody has is called, so that an outsider's inventions stay one series.
 OTHER = "other"
 
-# OpenTelemetry's advice for gen_ai.server.request.duration, time_to_first_token,
-# time_per_output_token and gen_ai.client.token.usage, longer and shorter at the ends.
-DURATION = tuple(0.01 * 2**power for power in range(17))
-FIRST_TOKEN = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5)
-FIRST_TOKEN += (10.0, 20.0, 40.0, 80.0, 160.0, 640.0)
-PER_TOKEN = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
-TOKENS = tuple(4.0**power for power in range(11))
-
 #: Shorter than this, Ollama only looked the model up; longer, it read it from disk.
 LOADED = 0.1
+
+# OpenTelemetry's advice for gen_ai.server.request.duration, time_to_first_token,
+# time_per_output_token and gen_ai.client.token.usage, longer and shorter at the ends.
+_DURATION = tuple(round(0.01 * 2**power, 2) for power in range(17))
+_FIRST_TOKEN = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75)
+_FIRST_TOKEN += (1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0)
+_PER_TOKEN = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+_PER_TOKEN += (0.75, 1.0, 2.5)
+_TOKENS = tuple(4.0**power for power in range(11))
+
+_EACH = ("operation", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,188 +66,188 @@ class PoolView:
     log_lines_dropped: int
 
 
-class _Series:
-    """The series of one operation, model and node, looked up once and kept."""
+@dataclass(slots=True)
+class _Count:
+    """A counter, by the values of its labels."""
 
-    __slots__ = (
-        "attempts",
-        "duration",
-        "first_token",
-        "generated",
-        "input",
-        "load",
-        "output",
-        "per_token",
-        "prompt",
-    )
-    attempts: Any
-    duration: Any
-    first_token: Any
-    generated: Any
-    input: Any
-    load: Any
-    output: Any
-    per_token: Any
-    prompt: Any
+    name: str
+    text: str
+    labels: tuple[str, ...] = ()
+    of: defaultdict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
+
+    def family(self) -> Metric:
+        family = CounterMetricFamily(f"ollama_gateway_{self.name}", self.text, labels=self.labels)
+        for labels, value in self.of.items():
+            family.add_metric(labels, value)
+        if not self.labels and not self.of:
+            family.add_metric((), 0)
+        return family
+
+
+class _Tally:
+    """One series of a histogram: how many in each bucket, and their sum."""
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        # A bucket holds what is less than or equal to its bound.
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+
+class _Distribution:
+    """A histogram, by the values of its labels."""
+
+    def __init__(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> None:
+        self._name = f"ollama_gateway_{name}"
+        self._text = text
+        self._bounds = bounds
+        self._labels = labels
+        self._series: dict[tuple[str, ...], _Tally] = {}
+        if not labels:
+            self.of()
+
+    def of(self, *labels: str) -> _Tally:
+        tally = self._series.get(labels)
+        if tally is None:
+            tally = self._series[labels] = _Tally(self._bounds)
+        return tally
+
+    def family(self) -> Metric:
+        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
+        names = [*map(str, self._bounds), "+Inf"]
+        for labels, tally in self._series.items():
+            below, buckets = 0, []
+            for name, count in zip(names, tally.counts, strict=True):
+                below += count
+                buckets.append((name, below))
+            family.add_metric(labels, buckets, tally.sum)
+        return family
 
 
 class GatewayMetrics:
-    """The gateway's metrics, in a registry that is handed in."""
+    """What has been counted, and a collector of it for a Prometheus registry."""
 
-    def __init__(
-        self, registry: CollectorRegistry, view: Callable[[], PoolView], version: str
-    ) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"ollama_gateway_{name}", text, labels, registry=registry)
-
-        def histogram(name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
-            return Histogram(
-                f"ollama_gateway_{name}", text, labels, registry=registry, buckets=tuple(buckets)
-            )
-
-        each = ("operation", "model")
-        self._requests = counter("requests_total", "Requests answered, by status.", *each, "code")
-        self._failures = counter(
-            "request_failures_total",
-            "Requests that got no whole answer, by cause.",
-            *each,
-            "reason",
+    def __init__(self, view: Callable[[], PoolView], version: str) -> None:
+        self._view = view
+        self._version = version
+        self._requests = _Count("requests", "Requests answered, by status.", (*_EACH, "code"))
+        self._failures = _Count(
+            "request_failures", "Requests without a whole answer, by cause.", (*_EACH, "reason")
         )
-        self._left = counter("client_disconnects_total", "Requests given up by the client.", *each)
-        self._prompt = counter("prompt_tokens_total", "Input tokens processed.", *each)
-        self._generated = counter("generation_tokens_total", "Output tokens produced.", *each)
-        self._attempts = counter(
-            "upstream_attempts_total", "Attempts sent to nodes, retries included.", "node"
+        self._left = _Count("client_disconnects", "Requests given up by the client.", _EACH)
+        self._prompt = _Count("prompt_tokens", "Input tokens processed.", _EACH)
+        self._generated = _Count("generation_tokens", "Output tokens produced.", _EACH)
+        self._attempts = _Count(
+            "upstream_attempts", "Attempts sent to nodes, retries included.", ("node",)
         )
-        self._retries = counter(
-            "upstream_retries_total",
+        self._retries = _Count(
+            "upstream_retries",
             "Attempts after which another node was asked, by the node that failed.",
-            "node",
-            "reason",
+            ("node", "reason"),
         )
-        self._sent = counter("bytes_sent_total", "Body bytes sent to clients.")
-        self._received = counter("bytes_received_total", "Body bytes received from clients.")
-        self._duration = histogram(
+        self._sent = _Count("bytes_sent", "Body bytes sent to clients.")
+        self._received = _Count("bytes_received", "Body bytes received from clients.")
+        self._duration = _Distribution(
             "request_duration_seconds",
             "From a request's last byte to its answer's (gen_ai.server.request.duration).",
-            DURATION,
-            *each,
+            _DURATION,
+            *_EACH,
             "node",
         )
-        self._first_token = histogram(
+        self._first_token = _Distribution(
             "time_to_first_token_seconds",
             "From a request to the first byte of its streamed answer"
             " (gen_ai.server.time_to_first_token).",
-            FIRST_TOKEN,
-            *each,
+            _FIRST_TOKEN,
+            *_EACH,
             "node",
         )
-        self._per_token = histogram(
+        self._per_token = _Distribution(
             "time_per_output_token_seconds",
             "Per output token after the first (gen_ai.server.time_per_output_token).",
-            PER_TOKEN,
-            *each,
+            _PER_TOKEN,
+            *_EACH,
             "node",
         )
-        self._tokens = histogram(
+        self._tokens = _Distribution(
             "request_tokens",
             "Tokens per request (gen_ai.client.token.usage).",
-            TOKENS,
-            *each,
+            _TOKENS,
+            *_EACH,
             "token_type",
         )
-        self._load = histogram(
+        self._load = _Distribution(
             "model_load_duration_seconds",
             "Load time that Ollama reports (load_duration), where a model was read from disk.",
-            DURATION,
+            _DURATION,
             "model",
             "node",
         )
-        self._waited = histogram(
-            "queue_wait_seconds", "Time that a request waited in line for a node.", DURATION
+        self._waited = _Distribution(
+            "queue_wait_seconds", "Time that a request waited in line for a node.", _DURATION
         )
-        self._checks = histogram(
-            "health_check_duration_seconds", "Duration of health checks.", DURATION, "node"
+        self._checks = _Distribution(
+            "health_check_duration_seconds", "Duration of health checks.", _DURATION, "node"
         )
-        self._series: dict[tuple[str, str, str], _Series] = {}
-        self._codes: dict[tuple[str, str, int], Any] = {}
-        registry.register(_PoolCollector(view, version))
 
     def observe(self, record: Record, model: str) -> None:
         """Count one exchange that has ended; ``model`` is what its model is called here."""
         operation, node = record.operation, record.node
         if record.failure == "client_left":
-            self._left.labels(operation, model).inc()
+            self._left.of[operation, model] += 1
         else:
+            self._requests.of[operation, model, str(record.status)] += 1
             if record.failure:
-                self._failures.labels(operation, model, record.failure).inc()
-            code = self._codes.get(key := (operation, model, record.status))
-            if code is None:
-                code = self._codes[key] = self._requests.labels(operation, model, record.status)
-            code.inc()
-        if record.received:
-            self._received.inc(record.received)
-        if record.relayed:
-            self._sent.inc(record.relayed)
+                self._failures.of[operation, model, record.failure] += 1
+        self._received.of[()] += record.received
+        self._sent.of[()] += record.relayed
         if record.waited is not None:
-            self._waited.observe(record.waited)
+            self._waited.of().observe(record.waited)
         for failed, reason in record.retries:
-            self._retries.labels(failed, reason).inc()
-            self._attempts.labels(failed).inc()
+            self._retries.of[failed, reason] += 1
+            self._attempts.of[failed,] += 1
         if node:
-            series = self._of(operation, model, node)
-            series.attempts.inc(record.attempts - len(record.retries))
-            series.duration.observe(record.ended - record.started)
+            self._attempts.of[node,] += record.attempts - len(record.retries)
+            self._duration.of(operation, model, node).observe(record.ended - record.started)
             if record.final is not None:
-                self._observe_final(record, record.final, series)
+                self._observe_final(record, record.final, model)
 
-    def _observe_final(self, record: Record, final: Final, series: _Series) -> None:
+    def _observe_final(self, record: Record, final: Final, model: str) -> None:
+        operation, node = record.operation, record.node
         streamed = record.streamed and record.first_at > 0
         if streamed:
-            series.first_token.observe(record.first_at - record.started)
+            first = record.first_at - record.started
+            self._first_token.of(operation, model, node).observe(first)
         if final.prompt_tokens is not None:
-            series.prompt.inc(final.prompt_tokens)
-            series.input.observe(final.prompt_tokens)
+            self._prompt.of[operation, model] += final.prompt_tokens
+            self._tokens.of(operation, model, "input").observe(final.prompt_tokens)
         if final.generated_tokens is not None:
-            series.generated.inc(final.generated_tokens)
-            series.output.observe(final.generated_tokens)
+            self._generated.of[operation, model] += final.generated_tokens
+            self._tokens.of(operation, model, "output").observe(final.generated_tokens)
             if streamed and final.generated_tokens > 1:
-                rest = record.ended - record.first_at
-                series.per_token.observe(rest / (final.generated_tokens - 1))
+                each = (record.ended - record.first_at) / (final.generated_tokens - 1)
+                self._per_token.of(operation, model, node).observe(each)
         if final.load is not None and final.load >= LOADED:
-            series.load.observe(final.load)
+            self._load.of(model, node).observe(final.load)
 
     def checked(self, node: str, seconds: float) -> None:
         """Count one health check."""
-        self._checks.labels(node).observe(seconds)
-
-    def _of(self, operation: str, model: str, node: str) -> _Series:
-        key = (operation, model, node)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = _Series()
-            series.duration = self._duration.labels(*key)
-            series.first_token = self._first_token.labels(*key)
-            series.per_token = self._per_token.labels(*key)
-            series.prompt = self._prompt.labels(operation, model)
-            series.generated = self._generated.labels(operation, model)
-            series.input = self._tokens.labels(operation, model, "input")
-            series.output = self._tokens.labels(operation, model, "output")
-            series.load = self._load.labels(model, node)
-            series.attempts = self._attempts.labels(node)
-        return series
-
-
-class _PoolCollector:
-    """Gauges, read from the pool as it is at the moment of the scrape."""
-
-    def __init__(self, view: Callable[[], PoolView], version: str) -> None:
-        self._view = view
-        self._version = version
+        self._checks.of(node).observe(seconds)
 
     def collect(self) -> Iterable[Metric]:
-        view = self._view()
+        """Everything, as Prometheus's client library wants it."""
+        for each in vars(self).values():
+            if isinstance(each, (_Count, _Distribution)):
+                yield each.family()
+        yield from self._gauges(self._view())
 
+    def _gauges(self, view: PoolView) -> Iterable[Metric]:
         def gauge(name: str, text: str, value: Callable[[NodeView], float]) -> Metric:
             family = GaugeMetricFamily(f"ollama_gateway_{name}", text, labels=["node"])
             for node in view.nodes:

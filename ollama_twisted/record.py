@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ollama_twisted.wire.stream import Final
 
@@ -13,7 +13,8 @@ class Record:
     One exchange.  Times are in seconds of the gateway's monotonic clock.
 
     ``failure`` is empty for an answer that passed whole, whatever its status: an
-    error that the node meant to give is the node's business.
+    error that the node meant to give is the node's business.  ``retries`` names
+    each node that was given up on, and why.
     """
 
     operation: str
@@ -21,6 +22,7 @@ class Record:
     path: bytes
     client: bytes
     started: float
+    received: int = 0
     model: str | None = None
     streamed: bool = False
     status: int = 0
@@ -28,11 +30,9 @@ class Record:
     detail: str = ""
     node: str = ""
     attempts: int = 0
-    retries: list[tuple[str, str]] = field(default_factory=list)
+    retries: tuple[tuple[str, str], ...] = ()
     waited: float | None = None
-    sent_at: float = 0.0
     first_at: float = 0.0
     ended: float = 0.0
-    received: int = 0
     relayed: int = 0
     final: Final | None = None

@@ -10,6 +10,7 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from ollama_twisted.config.resolved import NodeConfig
@@ -68,9 +69,9 @@ class Asker:
             raise Unanswered(_why(error)) from error
 
     async def _json(self, node: NodeConfig, address: Any, path: str) -> Any:
-        headers = {"Accept": ["application/json"], "User-Agent": ["ollama-gateway"]}
+        headers = Headers({"Accept": ["application/json"], "User-Agent": ["ollama-gateway"]})
         for name, value in node.headers:
-            headers.setdefault(name, []).append(value)
+            headers.setRawHeaders(name, [value])
         url = f"{address.scheme}://{address.authority}{address.path}{path}"
         response = await self._client.get(
             url, headers=headers, unbuffered=True, allow_redirects=False

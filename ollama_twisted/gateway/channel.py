@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from twisted.internet._producer_helpers import _PullToPush
-from twisted.internet.interfaces import IPushProducer, ISSLTransport, ITCPTransport
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
 from twisted.web.server import Request
-from zope.interface import implementer
 
 from ollama_twisted.gateway.body import Body
 from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.gateway.hosts import is_loopback
+from ollama_twisted.gateway.pagechannel import PageChannel
 from ollama_twisted.wire.answers import own_answer
 from ollama_twisted.wire.framing import ChunkedBody, FramingError
 from ollama_twisted.wire.head import MAX_HEAD, BadRequest, RequestHead, read_request
@@ -44,17 +42,14 @@ class _State(Enum):
     ENDING = "ending"
 
 
-@implementer(IPushProducer)
-class Channel(Protocol):
+class Channel(PageChannel):
     """A client's connection.  ``due`` is when its present wait has lasted too long."""
 
-    transport: Any
-
     def __init__(self, site: GatewaySite) -> None:
+        super().__init__()
         self.site = site
         self.factory = site
         self.due = inf
-        self.paused = False
         #: The client's address, and whether it reached us at one that is this machine's only.
         self.peer = b""
         self.local = False
@@ -66,7 +61,6 @@ class Channel(Protocol):
         self._framing: ChunkedBody | None = None
         self._served: Exchange | Request | None = None
         self._keep_alive = True
-        self._producer: Any = None
         self._advancing = False
 
     # What Twisted's transport tells us.
@@ -102,7 +96,7 @@ class Channel(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.due = inf
         self.site.left(self)
-        self._producer = None
+        self.produce(None)
         served, self._served = self._served, None
         if isinstance(served, Exchange):
             served.client_left()
@@ -111,22 +105,11 @@ class Channel(Protocol):
         if self._body is not None and not isinstance(served, Exchange):
             self._body.close()
 
-    def pauseProducing(self) -> None:
-        self.paused = True
-        if self._producer is not None:
-            self._producer.pauseProducing()
-
     def resumeProducing(self) -> None:
-        self.paused = False
-        if self._producer is not None:
-            self._producer.resumeProducing()
+        super().resumeProducing()
         if self._state is _State.HEAD and self._buffer:
             data, self._buffer = self._buffer, b""
             self._advance(data)
-
-    def stopProducing(self) -> None:
-        if self._producer is not None:
-            self._producer.stopProducing()
 
     # Reading requests.
 
@@ -162,7 +145,7 @@ class Channel(Protocol):
         end = data.find(b"\r\n\r\n")
         if end < 0 or end > MAX_HEAD:
             if len(data) > MAX_HEAD:
-                raise BadRequest(431, "the request's head is too long")
+                read_request(data)  # which says what of it is too long
             self._buffer = data
             return b""
         head = read_request(data[:end])
@@ -226,7 +209,7 @@ class Channel(Protocol):
             request.requestHeaders.addRawHeader(name, value)
         request.parseCookies()
         request.gotLength(body.size)
-        request.content.write(body.whole())
+        request.content.write(body.whole())  # type: ignore[attr-defined]
         if not self._keep_alive:
             request.responseHeaders.setRawHeaders(b"connection", [b"close"])
         request.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
@@ -254,12 +237,6 @@ class Channel(Protocol):
         if self._buffer and not self.paused and not self._advancing:
             data, self._buffer = self._buffer, b""
             self._advance(data)
-
-    def produce(self, producer: Any) -> None:
-        """Pause and resume ``producer`` as the client reads; ``None`` ends it."""
-        self._producer = producer
-        if producer is not None and self.paused:
-            producer.pauseProducing()
 
     def abort(self) -> None:
         """Hang up at once; what was not sent yet is lost."""
@@ -327,48 +304,3 @@ class Channel(Protocol):
                 self._end()
             else:
                 self.abort()
-
-    # What twisted.web's Request asks of its channel.
-
-    def requestDone(self, request: Request) -> None:
-        self.done()
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        if not isinstance(headers, Headers):
-            headers = Headers({name: [value] for name, value in headers})
-        lines = [b"%b %b %b\r\n" % (version, code, reason)]
-        for name, values in headers.getAllRawHeaders():
-            lines.extend(b"%b: %b\r\n" % (name, value) for value in values)
-        lines.append(b"\r\n")
-        self.transport.write(b"".join(lines))
-
-    def write(self, data: bytes) -> None:
-        self.transport.write(data)
-
-    def writeSequence(self, iovec: Any) -> None:
-        self.transport.writeSequence(iovec)
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        if streaming:
-            self.produce(producer)
-        else:
-            pulled = _PullToPush(producer, self)
-            self.produce(pulled)
-            pulled.startStreaming()
-
-    def unregisterProducer(self) -> None:
-        producer, self._producer = self._producer, None
-        if isinstance(producer, _PullToPush):
-            producer.stopStreaming()
-
-    def loseConnection(self) -> None:
-        self.close()
-
-    def getPeer(self) -> Any:
-        return self.transport.getPeer()
-
-    def getHost(self) -> Any:
-        return self.transport.getHost()
-
-    def isSecure(self) -> bool:
-        return ISSLTransport(self.transport, None) is not None

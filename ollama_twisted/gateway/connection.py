@@ -75,6 +75,7 @@ class NodeConnection(TwistedProtocol):
         self._interim = 0
         self._head_only = False
         self._keep_alive = False
+        self._length: int | None = None
         self._body: ChunkedBody | LengthBody | CloseBody | None = None
         self._sink: Sink | None = None
         self._upload: FileSender | None = None
@@ -115,6 +116,10 @@ class NodeConnection(TwistedProtocol):
         rest, self._buffer = self._buffer, b""
         if self._body is None:
             self._end(rest)
+        elif self._length == len(rest):
+            # A short answer, whole in the first read.
+            sink.part(rest, rest)
+            self._end(b"")
         elif rest:
             self._feed(rest)
         else:
@@ -155,6 +160,7 @@ class NodeConnection(TwistedProtocol):
     def _begin(self, head: AnswerHead, rest: bytes) -> None:
         self._state = _State.ANSWERING
         self._keep_alive = head.keep_alive
+        self._length = head.length
         if self._head_only or head.status in (204, 304):
             self._body = None
         elif head.chunked:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -12,16 +11,23 @@ from twisted.python.failure import Failure
 
 from ollama_twisted.gateway.body import Body
 from ollama_twisted.gateway.connection import NodeConnection
-from ollama_twisted.gateway.failures import AttemptFailed, Busy, GatewayErrorAnswer, Reset
+from ollama_twisted.gateway.failures import (
+    AttemptFailed,
+    Refused,
+    Reset,
+    nobody_answered,
+    told_busy,
+)
+from ollama_twisted.gateway.patience import Patience, Phase
 from ollama_twisted.gateway.relay import AnswerCut, Relay
+from ollama_twisted.gateway.turn import Turn
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease, Outcome
-from ollama_twisted.pool.line import LineFull
-from ollama_twisted.pool.pool import Blocked
 from ollama_twisted.record import Record
 from ollama_twisted.wire import problems
 from ollama_twisted.wire.answers import own_answer
 from ollama_twisted.wire.ask import Ask, read_ask, streams
+from ollama_twisted.wire.framed import framed_for
 from ollama_twisted.wire.head import AnswerHead, RequestHead
 from ollama_twisted.wire.headers import answer_to_client
 from ollama_twisted.wire.routes import ModelIn, find
@@ -35,24 +41,6 @@ _log = Logger()
 
 #: What a client is told to wait before it comes again, in seconds.
 RETRY_AFTER = (b"Retry-After", b"1")
-
-
-class Refused(Exception):
-    """The gateway itself answers, with ``status`` and a message."""
-
-    def __init__(self, status: int, message: str, failure: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.failure = failure
-
-
-class Phase(Enum):
-    """What an exchange waits for at present; each has a time limit of its own."""
-
-    PLACE = "place"
-    CONNECTION = "connection"
-    FIRST_BYTE = "first byte"
-    BODY = "body"
 
 
 class Exchange:
@@ -70,15 +58,12 @@ class Exchange:
         "_channel",
         "_connection",
         "_gateway",
-        "_granted",
         "_head",
-        "_limit",
-        "_phase",
-        "_progress",
+        "_patience",
         "_relay",
         "_route",
         "_running",
-        "_since",
+        "_turn",
         "record",
     )
 
@@ -87,23 +72,15 @@ class Exchange:
         self._channel = channel
         self._head = head
         self._body = body
-        self._route = find(head.method, head.path)
+        self._route = route = find(head.method, head.path)
         self._ask = Ask()
-        self._phase = Phase.PLACE
+        self._patience = Patience()
         self._connection: NodeConnection | None = None
         self._relay: Relay | None = None
-        self._progress = -1
-        self._since = inf
-        self._limit = inf
-        self._granted: Deferred[Lease] | None = None
+        self._turn: Turn | None = None
         self._running: Deferred[None] | None = None
         self.record = Record(
-            operation=self._route.operation,
-            method=head.method,
-            path=head.path,
-            client=channel.peer,
-            started=gateway.seconds(),
-            received=body.size,
+            route.operation, head.method, head.path, channel.peer, gateway.seconds(), body.size
         )
 
     def begin(self) -> None:
@@ -124,12 +101,12 @@ class Exchange:
             record.failure = "client_left"
             return
         except Refused as refused:
-            record.failure = refused.failure
-            record.detail = str(refused)
-            self._refuse(refused)
+            record.failure, record.detail = refused.failure, str(refused)
+            problem = problems.body(self._route.dialect, refused.status, str(refused))
+            again = (RETRY_AFTER,) if refused.status >= 500 else ()
+            self._answer_own(refused.status, problem, *again)
         except AnswerCut as cut:
-            record.failure = "upstream_cut"
-            record.detail = str(cut)
+            record.failure, record.detail = "upstream_cut", str(cut)
             self._tell(cut)
             # Without chunks, an orderly close is how an answer ends whole.
             finish = channel.close if self._head.minor else channel.abort
@@ -144,41 +121,39 @@ class Exchange:
         finish()
 
     async def _answer(self) -> None:
-        route = self._route
-        if route.manages and not self._gateway.may_manage(self._channel.peer):
-            raise Refused(
-                403,
-                "changing models is not allowed from here: see gateway.manage_models",
-                "not_allowed",
-            )
+        route, gateway = self._route, self._gateway
+        if route.manages and not gateway.may_manage(self._channel.peer):
+            message = "changing models is not allowed from here (see gateway.manage_models)"
+            raise Refused(403, message, "not_allowed")
         if route.model_in is not ModelIn.NONE:
             content_type = self._head.lower.get(b"content-type", b"")
             self._ask = read_ask(route, self._head.path, content_type, self._body.whole())
             self.record.model = self._ask.model
         self.record.streamed = streams(route, self._ask)
-        own = self._gateway.own_list(route, self._head.method)
+        own = gateway.own_list(route, self._head.method)
         if own is not None:
             self._answer_own(200, await own)
-            return
-        await self._ask_nodes(Want(model=self._ask.model))
+        else:
+            await self._ask_nodes(Want(self._ask.model))
 
     async def _ask_nodes(self, want: Want) -> None:
         """Ask one node after another, while nothing has reached the client."""
+        seconds = self._gateway.seconds
         tried: dict[str, AttemptFailed] = {}
         lease: Lease | None = await self._place(want)
         while lease is not None:
             following: Lease | None = None
+            name = lease.node.name
             with lease:
-                name = lease.node.name
                 try:
                     connection, answer = await self._attempt(lease)
                 except AttemptFailed as failed:
-                    lease.outcome(failed.outcome, self._gateway.seconds())
+                    lease.outcome(failed.outcome, seconds())
                     tried[name] = failed
                     if failed.sent and not (failed.repeatable and self._route.repeatable):
                         break
                 else:
-                    busy = self._told_busy(answer)
+                    busy = told_busy(answer.status)
                     if busy is not None:
                         tried[name] = busy
                         following = self._another(want, tried)
@@ -187,50 +162,32 @@ class Exchange:
                         return
                     # Nothing of this answer was read beyond its head.
                     connection.abort()
-                    lease.outcome(tried[name].outcome, self._gateway.seconds())
+                    lease.outcome(tried[name].outcome, seconds())
             lease = following or self._another(want, tried)
             if lease is not None:
-                self.record.retries.append((name, tried[name].reason))
-        raise self._nobody_answered(tried)
+                self.record.retries = (*self.record.retries, (name, tried[name].reason))
+        raise nobody_answered(tried)
 
     async def _place(self, want: Want) -> Lease:
         """A place on a node, now or after waiting in line for it."""
-        pool, now = self._gateway.pool, self._gateway.seconds()
-        lease = pool.lease(want, now)
+        began = self._gateway.seconds()
+        lease = self._gateway.pool.lease(want, began)
         if lease is not None:
             return lease
-        if pool.blocked(want, now) is Blocked.NO_NODE:
-            raise Refused(503, self._gateway.why_nobody(want), "no_node")
-        self._granted = granted = Deferred()
-        try:
-            waiter = pool.wait(want, now, granted.callback)
-        except LineFull:
-            raise Refused(
-                503, "every node is busy, and the line of those who wait is full", "line_full"
-            ) from None
+        self._turn = turn = Turn(self._gateway, want)
         self._wait(Phase.PLACE, self._gateway.config.line.wait_timeout)
         try:
-            return await granted
-        except BaseException:
-            pool.leave(waiter)
-            raise
+            lease = await turn.taken()
         finally:
-            self._granted = None
-            self.record.waited = self._gateway.seconds() - now
+            self._turn = None
+            self.record.waited = self._gateway.seconds() - began
+        return lease
 
     def _another(self, want: Want, tried: dict[str, AttemptFailed]) -> Lease | None:
         """A place on a node that was not asked yet, if there is one at once."""
         if len(tried) >= self._gateway.limits.attempts or not self._route.repeatable:
             return None
         return self._gateway.pool.lease(want, self._gateway.seconds(), frozenset(tried))
-
-    def _told_busy(self, answer: AnswerHead) -> AttemptFailed | None:
-        """A 502 or 503 speaks of the node, not of the request: another one may do better."""
-        if answer.status == 503:
-            return Busy("busy (503)")
-        if answer.status == 502:
-            return GatewayErrorAnswer("answered 502")
-        return None
 
     async def _attempt(self, lease: Lease) -> tuple[NodeConnection, AnswerHead]:
         """Send the request to one node; a stale connection is replaced silently."""
@@ -249,15 +206,12 @@ class Exchange:
         return connection, await self._send(lease, connection)
 
     async def _send(self, lease: Lease, connection: NodeConnection) -> AnswerHead:
-        head = self._gateway.head_for(
-            lease.node, connection, self._head, self._channel, self._body.size
-        )
+        gateway, head, body = self._gateway, self._head, self._body
+        request = gateway.head_for(lease.node, connection, head, self._channel, body.size)
         self._connection = connection
-        self._wait(Phase.FIRST_BYTE, self._gateway.first_byte_limit(lease.node, self._ask.model))
-        if not self.record.sent_at:
-            self.record.sent_at = self._since
+        self._wait(Phase.FIRST_BYTE, gateway.first_byte_limit(lease.node, self._ask.model))
         try:
-            return await connection.ask(head, self._body, self._head.method == b"HEAD")
+            return await connection.ask(request, body, head.method == b"HEAD")
         except AttemptFailed:
             self._connection = None
             raise
@@ -266,38 +220,23 @@ class Exchange:
         self, lease: Lease, connection: NodeConnection, answer: AnswerHead
     ) -> None:
         """Pass the answer on.  From here on no other node can take over."""
-        head, channel = self._head, self._channel
-        minor = head.minor
-        endless = answer.length is None and not answer.chunked
-        bodiless = head.method == b"HEAD" or answer.status in (204, 304)
-        if minor == 0 and (answer.chunked or endless):
+        gateway, channel, record = self._gateway, self._channel, self.record
+        minor = self._head.minor
+        framed = framed_for(answer, self._head.method, minor)
+        if framed.closes:
             channel.last()
-        if answer.length is not None:
-            framing = b"Content-Length: %d\r\n" % answer.length
-        elif minor and (answer.chunked or (endless and not bodiless)):
-            framing = b"Transfer-Encoding: chunked\r\n"
-        else:
-            framing = b""
-        watch = Watch(self.record.streamed) if self._route.generates else None
-        relay = Relay(
-            channel.transport.write,
-            answer_to_client(
-                answer,
-                framing=framing,
-                node=self._gateway.label(lease.node),
-                keep_alive=channel.keeps_alive,
-                minor=minor,
-            ),
-            self._gateway.seconds,
-            watch,
-            connection.abort,
+        head = answer_to_client(
+            answer,
+            framing=framed.line,
+            node=gateway.label(lease.node),
+            keep_alive=channel.keeps_alive,
+            minor=minor,
         )
-        if minor == 0 and answer.chunked:
-            relay.unchunk()
-        elif minor and endless and not bodiless:
-            relay.rechunk()
-        self.record.status = answer.status
-        self._relay = relay
+        watch = Watch(record.streamed) if self._route.generates else None
+        self._relay = relay = Relay(
+            channel.transport.write, head, framed, gateway.seconds, watch, connection.abort
+        )
+        record.status = answer.status
         self._wait(Phase.BODY, lease.node.config.timeouts.idle)
         channel.produce(connection.transport)
         connection.relay_to(relay)
@@ -307,48 +246,26 @@ class Exchange:
             self._connection = None
             speaks_against = answer.status in (500, 502, 504)
             outcome = Outcome.GATEWAY_ERROR if speaks_against else Outcome.ANSWERED
-            lease.outcome(outcome, self._gateway.seconds())
+            lease.outcome(outcome, gateway.seconds())
+            if self._route.manages and not speaks_against:
+                gateway.refresh(lease.node.name)
         except AnswerCut:
-            lease.outcome(Outcome.RESET, self._gateway.seconds())
+            lease.outcome(Outcome.RESET, gateway.seconds())
             raise
         finally:
             channel.produce(None)
-            self.record.first_at = relay.first_at
-            self.record.relayed = relay.relayed
+            record.first_at, record.relayed = relay.first_at, relay.relayed
             if watch is not None:
-                self.record.final = watch.final()
+                record.final = watch.final()
 
-    # How it ends badly.
-
-    def _nobody_answered(self, tried: dict[str, AttemptFailed]) -> Refused:
-        failures = tried.values()
-        status = 502
-        if any(failed.status == 504 for failed in failures):
-            status = 504
-        elif all(failed.status == 503 for failed in failures):
-            status = 503
-        reasons = "; ".join(f"{name}: {failed}" for name, failed in tried.items())
-        last = next(reversed(failures)).reason
-        return Refused(status, f"no node could answer ({reasons})", last)
-
-    def _refuse(self, refused: Refused) -> None:
-        self.record.status = refused.status
-        self._answer_own(
-            refused.status,
-            problems.body(self._route.dialect, refused.status, str(refused)),
-            *((RETRY_AFTER,) if refused.status >= 500 else ()),
-        )
+    # What the gateway says itself.
 
     def _answer_own(self, status: int, body: bytes, *fields: tuple[bytes, bytes]) -> None:
         self.record.status = status
+        keep_alive = self._channel.keeps_alive
+        head_only = self._head.method == b"HEAD"
         self._channel.transport.write(
-            own_answer(
-                status,
-                body,
-                fields=fields,
-                keep_alive=self._channel.keeps_alive,
-                head_only=self._head.method == b"HEAD",
-            )
+            own_answer(status, body, fields=fields, keep_alive=keep_alive, head_only=head_only)
         )
 
     def _tell(self, cut: AnswerCut) -> None:
@@ -370,32 +287,22 @@ class Exchange:
     # Time.
 
     def _wait(self, phase: Phase, limit: float) -> None:
-        self._phase = phase
-        self._limit = limit
-        self._since = self._gateway.seconds()
+        self._patience.wait(phase, limit, self._gateway.seconds())
 
     def sweep(self, now: float) -> None:
-        """
-        Told about once a second; ends what has lasted too long.
-
-        Progress is read off a count, so that a chunk costs no look at the clock.
-        """
-        limit = self._limit
-        if self._phase is Phase.BODY and self._relay is not None:
-            if self._relay.relayed != self._progress:
-                self._progress = self._relay.relayed
-                self._since = now
+        """Told about once a second; ends what has lasted too long."""
+        patience, channel = self._patience, self._channel
+        limit = patience.limit
+        if patience.phase is Phase.BODY:
+            if self._relay is not None and patience.progressed(self._relay.relayed, now):
                 return
-            if self._channel.paused:
+            if channel.paused:
                 limit = self._gateway.limits.send_timeout
-        if now - self._since <= limit:
+        if not patience.spent(limit, now):
             return
-        self._since = inf
-        if self._granted is not None:
-            self._granted.errback(
-                Refused(503, f"no node was free within {limit:.0f} s", "line_timeout")
-            )
-        elif self._phase is Phase.BODY and self._channel.paused:
-            self._channel.abort()
+        if self._turn is not None:
+            self._turn.expire(limit)
+        elif patience.phase is Phase.BODY and channel.paused:
+            channel.abort()
         elif self._connection is not None:
             self._connection.timed_out(limit)

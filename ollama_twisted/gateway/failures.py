@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from ollama_twisted.pool.lease import Outcome
@@ -70,3 +71,34 @@ class Busy(GatewayErrorAnswer):
     reason = "busy"
     status = 503
     outcome = Outcome.BUSY
+
+
+class Refused(Exception):
+    """The gateway itself answers, with ``status`` and a message; ``failure`` is for the metrics."""
+
+    def __init__(self, status: int, message: str, failure: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.failure = failure
+
+
+def nobody_answered(tried: Mapping[str, AttemptFailed]) -> Refused:
+    """What the client is told when each node that was tried has failed, and how."""
+    failures = list(tried.values())
+    if any(failed.status == 504 for failed in failures):
+        status = 504
+    elif all(failed.status == 503 for failed in failures):
+        status = 503
+    else:
+        status = 502
+    reasons = "; ".join(f"{name}: {failed}" for name, failed in tried.items())
+    return Refused(status, f"no node could answer ({reasons})", failures[-1].reason)
+
+
+def told_busy(status: int) -> AttemptFailed | None:
+    """A 502 or 503 speaks of the node, not of the request: another one may do better."""
+    if status == 503:
+        return Busy("answered 503")
+    if status == 502:
+        return GatewayErrorAnswer("answered 502")
+    return None

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from ollama_twisted.wire.framing import LAST_CHUNK, chunk
-
-
-class Watch(Protocol):
-    """Who looks at the payload as it passes."""
-
-    def see(self, payload: bytes) -> None: ...
+from ollama_twisted.wire.framed import Framed
+from ollama_twisted.wire.framing import chunk
+from ollama_twisted.wire.stream import Watch
 
 
 class AnswerCut(Exception):
@@ -24,15 +20,13 @@ class Relay:
     """
     Writes the parts of a node's answer to its client.
 
-    The node's own framing is passed on as it came, unless the client needs
-    another one (``rechunk``, ``unchunk``).  Flow control is the transports' own:
-    the client's channel pauses the node's while its send buffer is full.
+    Flow control is the transports' own: the client's channel pauses the node's
+    transport while its send buffer is full.
     """
 
     __slots__ = (
-        "_frame",
+        "_framed",
         "_head",
-        "_last",
         "_seconds",
         "_tail",
         "_watch",
@@ -48,6 +42,7 @@ class Relay:
         self,
         write: Callable[[bytes], Any],
         head: bytes,
+        framed: Framed,
         seconds: Callable[[], float],
         watch: Watch | None,
         cancel: Callable[[], Any],
@@ -56,11 +51,11 @@ class Relay:
         # The head waits for the first part of the body, so that a short answer
         # is one segment.
         self._head = head
+        self._framed = framed
         self._seconds = seconds
         self._watch = watch
-        self._frame: Callable[[bytes], bytes] | None = None
-        self._last = b""
         self._tail = b"\n"
+        #: Bytes of payload so far.
         self.relayed = 0
         #: When the first byte of the body passed; 0.0 before.
         self.first_at = 0.0
@@ -70,17 +65,11 @@ class Relay:
         #: Fires with nothing once the answer has passed whole; fails with AnswerCut.
         self.done: Deferred[None] = Deferred(lambda _: cancel())
 
-    def rechunk(self) -> None:
-        """The node ends its answer by closing; an HTTP/1.1 client is sent chunks."""
-        self._frame, self._last = chunk, LAST_CHUNK
-
-    def unchunk(self) -> None:
-        """An HTTP/1.0 client knows no chunks; it is sent the payload alone."""
-        self._frame = bytes
-
     def part(self, forward: bytes, payload: bytes) -> None:
-        if self._frame is not None:
-            forward = self._frame(payload) if payload else b""
+        frame = self._framed.frame
+        if frame is not None:
+            # An empty chunk would be the last one.
+            forward = frame(payload) if payload else b""
         if self._head:
             forward, self._head = self._head + forward, b""
         if payload:
@@ -93,9 +82,10 @@ class Relay:
         self._write(forward)
 
     def ended(self) -> None:
-        if self._head or self._last:
-            self._write(self._head + self._last)
+        ending = self._head + self._framed.last
+        if ending:
             self._head = b""
+            self._write(ending)
         self.finished = True
         self.done.callback(None)
 
@@ -107,4 +97,4 @@ class Relay:
 
     def tell(self, problem: bytes) -> None:
         """Put one more message at the end of an answer that broke off between two messages."""
-        self._write(problem if self._frame is bytes else chunk(problem))
+        self._write(problem if self._framed.closes else chunk(problem))

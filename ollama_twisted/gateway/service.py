@@ -8,7 +8,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-import prometheus_client
 from prometheus_client import CollectorRegistry
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
@@ -54,7 +53,6 @@ class GatewayService(MultiService):
 
     def __init__(self, config: Config, reactor: Any, notice: str = "") -> None:
         super().__init__()
-        prometheus_client.disable_created_metrics()
         self.config = config
         self._reactor = reactor
         transports = eager(reactor)
@@ -64,7 +62,8 @@ class GatewayService(MultiService):
             config, NodePool(config, random), endpoint_for(transports), reactor
         )
         gateway.notice = notice
-        gateway.metrics = GatewayMetrics(registry, gateway.view, __version__)
+        gateway.metrics = GatewayMetrics(gateway.view, __version__)
+        registry.register(gateway.metrics)
         asker = Asker(Agent(reactor, connectTimeout=5, pool=_check_pool(reactor)), reactor)
         self.checker = Checker(gateway, asker, random)
         gateway.tags = Fanout(gateway, asker, self.checker).tags

@@ -15,6 +15,7 @@ from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.hosts import AllowedHosts
 from ollama_twisted.record import Record
 from ollama_twisted.wire.head import BadRequest, RequestHead
+from ollama_twisted.wire.routes import safe_path
 
 #: Paths that the gateway answers itself; every other one is a node's.
 PAGES = frozenset({b"/health", b"/metrics", b"/api/nodes", b"/favicon.ico"})
@@ -34,7 +35,7 @@ class GatewaySite(Site):
         self.channels: set[Channel] = set()
         self._hosts = AllowedHosts(gateway.limits.allowed_hosts)
 
-    def buildProtocol(self, addr: IAddress) -> Channel:
+    def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]
         return Channel(self)
 
     def startFactory(self) -> None:
@@ -59,9 +60,11 @@ class GatewaySite(Site):
         """
         Refuse what no route may answer.
 
-        @raise BadRequest: the Host is not ours (only asked on loopback, where a
-            foreign name can only be a rebound one).
+        @raise BadRequest: the path may be read in two ways, or the Host is not ours
+            (only asked on loopback, where a foreign name can only be a rebound one).
         """
+        if not safe_path(head.path):
+            raise BadRequest(400, "the path is not in its plain form")
         if channel.local and not self._hosts.allow(head.host):
             raise BadRequest(
                 403,
@@ -104,7 +107,7 @@ class GatewaySite(Site):
                     operation="page",
                     method=request.method,
                     path=request.path,
-                    client=request.channel.peer if request.channel is not None else b"",
+                    client=request.channel.peer if isinstance(request.channel, Channel) else b"",
                     started=now,
                     ended=now,
                     status=request.code,

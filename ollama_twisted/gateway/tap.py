@@ -72,9 +72,11 @@ def makeService(options: Options) -> IService:
     """The gateway that the command line asks for."""
     from twisted.internet import reactor
 
+    from ollama_twisted.gateway.polling import poll_without_log_context
     from ollama_twisted.gateway.service import GatewayService, use_monotonic_time
 
     use_monotonic_time(reactor)
+    poll_without_log_context(reactor)
     config, notice, demo = options.config, "", None
     if options["demo"] and config.is_default:
         demo = Demo.unless_ollama_runs(config)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ollama_twisted.wire.fields import TOKEN, Fields, first_values, listed, read_fields, values
 
 MAX_HEAD = 65536
 MAX_TARGET = 16384
 MAX_FIELDS = 200
+_REMEMBERED = 1024  # bytes; a longer head is read anew each time
 
 _REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!-~]+) HTTP/1\.([01])(?=\r\n|\Z)")
 _ANY_VERSION = re.compile(rb"[^\r\n]* HTTP/[0-9]+(?:\.[0-9]+)?(?=\r\n|\Z)")
@@ -49,7 +51,7 @@ class BadAnswer(Exception):
 @dataclass(slots=True)
 class RequestHead:
     """
-    What a client asks for.
+    What a client asks for.  Not to be changed: the same bytes may give the same value again.
 
     ``target`` is always in origin form (or ``*``), ``path`` is not decoded and
     ``query`` comes without its question mark.  ``lower`` has the first value of
@@ -75,7 +77,7 @@ class RequestHead:
 @dataclass(slots=True)
 class AnswerHead:
     """
-    What a node answers.
+    What a node answers.  Not to be changed, as ``RequestHead``.
 
     ``length`` is None where the head does not say it.  Whether a body follows
     depends on the request as well: see ``framing.answer_body``.
@@ -101,6 +103,10 @@ def read_request(block: bytes) -> RequestHead:
 
     @raise BadRequest: on any doubt.
     """
+    return (_remember_request if len(block) <= _REMEMBERED else _read_request)(block)
+
+
+def _read_request(block: bytes) -> RequestHead:
     line = _REQUEST_LINE.match(block)
     if line is None or len(block) > MAX_HEAD:
         raise _refused_line(block)
@@ -156,6 +162,10 @@ def read_answer(block: bytes) -> AnswerHead:
 
     @raise BadAnswer: on any doubt.
     """
+    return (_remember_answer if len(block) <= _REMEMBERED else _read_answer)(block)
+
+
+def _read_answer(block: bytes) -> AnswerHead:
     if len(block) > MAX_HEAD:
         raise BadAnswer(f"the head is longer than {MAX_HEAD} bytes")
     line = _STATUS_LINE.match(block)
@@ -197,6 +207,11 @@ def read_answer(block: bytes) -> AnswerHead:
         connection,
         b"close" not in connection and (minor == 1 or b"keep-alive" in connection),
     )
+
+
+# Whoever is busy sends the same heads over and over.
+_remember_request = lru_cache(512)(_read_request)
+_remember_answer = lru_cache(512)(_read_answer)
 
 
 def _refused_line(block: bytes) -> BadRequest:

@@ -195,7 +195,8 @@ class World:
             self.clock,
         )
         self.registry = CollectorRegistry()
-        self.gateway.metrics = GatewayMetrics(self.registry, self.gateway.view, "test")
+        self.gateway.metrics = GatewayMetrics(self.gateway.view, "test")
+        self.registry.register(self.gateway.metrics)
         self.records: list[Record] = []
         account = self.gateway.account
 

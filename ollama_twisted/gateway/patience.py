@@ -1,0 +1,53 @@
+"""How long an exchange may wait for what it waits for at present."""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import inf
+
+
+class Phase(Enum):
+    """What an exchange waits for; each has a time limit of its own."""
+
+    PLACE = "place"
+    CONNECTION = "connection"
+    FIRST_BYTE = "first byte"
+    BODY = "body"
+
+
+class Patience:
+    """
+    The present wait of one exchange, and when it has lasted too long.
+
+    Progress is read off a count, about once a second, so that a chunk costs no
+    look at the clock.
+    """
+
+    __slots__ = ("_count", "_since", "limit", "phase")
+
+    def __init__(self) -> None:
+        self.phase = Phase.PLACE
+        self.limit = inf
+        self._since = inf
+        self._count = -1
+
+    def wait(self, phase: Phase, limit: float, now: float) -> None:
+        """From now on this is waited for, and no longer than ``limit`` seconds."""
+        self.phase = phase
+        self.limit = limit
+        self._since = now
+
+    def progressed(self, count: int, now: float) -> bool:
+        """Has the count changed since the last look?  Then the wait begins anew."""
+        if count == self._count:
+            return False
+        self._count = count
+        self._since = now
+        return True
+
+    def spent(self, limit: float, now: float) -> bool:
+        """Has the wait lasted longer than ``limit``?  That is said once."""
+        if now - self._since <= limit:
+            return False
+        self._since = inf
+        return True

@@ -1,0 +1,57 @@
+"""A place on a node for one exchange: at once, or when its turn in the line comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+
+from ollama_twisted.gateway.failures import Refused
+from ollama_twisted.pool.eligibility import Want
+from ollama_twisted.pool.lease import Lease
+from ollama_twisted.pool.line import LineFull
+from ollama_twisted.pool.pool import Blocked
+
+if TYPE_CHECKING:
+    from ollama_twisted.gateway.core import Gateway
+
+
+class Turn:
+    """
+    The wait of one exchange for its first place.
+
+    Cancelling ``taken`` leaves the line.
+    """
+
+    __slots__ = ("_gateway", "_granted", "_want")
+
+    def __init__(self, gateway: Gateway, want: Want) -> None:
+        self._gateway = gateway
+        self._want = want
+        self._granted: Deferred[Lease] = Deferred()
+
+    async def taken(self) -> Lease:
+        """
+        The place, once there is one.
+
+        @raise Refused: no node may serve the request, or the line is full, or the
+            wait took too long.
+        """
+        pool, now = self._gateway.pool, self._gateway.seconds()
+        if pool.blocked(self._want, now) is Blocked.NO_NODE:
+            raise Refused(503, self._gateway.why_nobody(self._want), "no_node")
+        try:
+            waiter = pool.wait(self._want, now, self._granted.callback)
+        except LineFull:
+            message = "every node is busy, and the line of those who wait is full"
+            raise Refused(503, message, "line_full") from None
+        try:
+            return await self._granted
+        except BaseException:
+            pool.leave(waiter)
+            raise
+
+    def expire(self, limit: float) -> None:
+        """The wait has lasted too long."""
+        message = f"no node was free within {limit:.0f} s"
+        self._granted.errback(Refused(503, message, "line_timeout"))
