@@ -9,8 +9,12 @@ from typing import Any
 
 from ollama_twisted.config.resolved import ModelSizes
 
-_SIZE_IN_TAG = re.compile(r"(\d+(?:\.\d+)?)\s*[-_]?\s*b\b", re.IGNORECASE)
-_DEFAULTS = ("registry.ollama.ai", "library", "latest")
+#: Not even a whole name of Ollama's, host and all, is longer.
+LONGEST_NAME = 600
+
+# Whoever asks chooses the text, so no part may match what its neighbour matches:
+# the search must never go over the same blanks or digits again and again.
+_SIZE = re.compile(r"(?<!\d)(\d+(?:\.\d+)?)\s*(?:[-_]\s*)?b\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +34,30 @@ class ModelName:
     @classmethod
     def parse(cls, text: str) -> ModelName:
         """Any text is some name; one that no node has is nobody's model."""
-        host, namespace, tag = _DEFAULTS
-        text = text.strip().casefold()
-        rest, colon, after = text.rpartition(":")
-        # A colon before the last slash belongs to the registry's port.
-        if colon and "/" not in after:
-            text, tag = rest, after or tag
-        parts = text.split("/")
+        # A longer one stays too long to be anybody's.
+        rest, tag = split_tag(text[: LONGEST_NAME + 1].strip().lower())
+        if tag == "local":
+            # Says where to run it, not which model.
+            rest, tag = split_tag(rest)
+        elif tag == "cloud":
+            # A node lists what runs elsewhere as `model:cloud` or `model:size-cloud`.
+            rest, size = split_tag(rest)
+            tag = "cloud" if size is None else f"{size}-cloud"
+        parts = rest.rsplit("/", 2)
         model = parts.pop()
-        if parts:
-            namespace = parts.pop() or namespace
-        if parts:
-            host = "/".join(parts) or host
-        return cls(host, namespace, model, tag)
+        namespace = parts.pop() if parts else "library"
+        host = parts.pop().rpartition("://")[2] if parts else "registry.ollama.ai"
+        return cls(host, namespace, model, "latest" if tag is None else tag)
+
+
+def split_tag(name: str) -> tuple[str, str | None]:
+    """
+    A name without its tag, and the tag if it has one.
+
+    A colon before the last slash belongs to the registry's port.
+    """
+    base, colon, tag = name.rpartition(":")
+    return (base, tag) if colon and "/" not in tag else (name, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +73,28 @@ def size_of(name: str, sizes: ModelSizes) -> SizeFound:
     """
     The size that a model's name tells.
 
-    First a number in its tag, then the operator's mapping (whole name, then
-    without the tag), then the largest of the operator's patterns that it
-    contains, then a number in the name, then the default.
+    First a number in its tag, then one in the rest of its name, then the
+    operator's mapping (of the whole name, then of the name without its tag), then
+    the largest of the operator's patterns that the name without its tag contains,
+    then the default.  Capitals make no difference.
     """
-    base, _, tag = _split_tag(name)
-    if found := _SIZE_IN_TAG.search(tag):
+    if len(name) > LONGEST_NAME:
+        return SizeFound(sizes.default, "default")
+    name = name.strip().lower()
+    base, tag = split_tag(name)
+    if tag is not None and (found := _SIZE.search(tag)):
         return SizeFound(float(found[1]), "tag", found[0])
-    for key in (name, base):
-        if key in sizes.mapping:
-            return SizeFound(sizes.mapping[key], "mapping", key)
-    for pattern in sorted(sizes.patterns, key=lambda each: (-sizes.patterns[each], each)):
-        if pattern in name:
-            return SizeFound(sizes.patterns[pattern], "pattern", pattern)
-    if found := _SIZE_IN_TAG.search(base):
+    if found := _SIZE.search(base):
         return SizeFound(float(found[1]), "name", found[0])
+    mapping = {key.lower(): size for key, size in sizes.mapping.items()}
+    for key in (name, base):
+        if key in mapping:
+            return SizeFound(mapping[key], "mapping", key)
+    matching = [each for each in sizes.patterns if each.lower() in base]
+    if matching:
+        largest = max(matching, key=lambda each: sizes.patterns[each])
+        return SizeFound(sizes.patterns[largest], "pattern", largest)
     return SizeFound(sizes.default, "default")
-
-
-def _split_tag(name: str) -> tuple[str, str, str]:
-    base, colon, tag = name.rpartition(":")
-    return (base, colon, tag) if colon and "/" not in tag else (name, "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,7 @@ class NodeModels:
 
     @classmethod
     def from_lists(cls, tags: Iterable[Any], ps: Iterable[Any] | None) -> NodeModels:
-        """Of the lists in ``/api/tags`` and ``/api/ps``; what is no model in them is passed over."""
+        """What ``/api/tags`` and ``/api/ps`` list; what is no model in there is passed over."""
         names, loaded = _names(tags), _names(ps or ())
         return cls(
             names,
