@@ -49,22 +49,32 @@ def eligible(
 
     Whether it is free at this moment is not asked here.  A model that nobody has
     goes to the nodes whose size ranges fit, so that Ollama's own words about it
-    reach the client; a node that has not told its models yet may have it.
+    reach the client; a node that has not told its models yet may have it.  One that
+    had it when it was last heard of still counts as having it: its model is not
+    there for the moment, which is something else than not found.
     """
-    name = ModelName.parse(want.model) if want.model is not None else None
-    size = size_of(want.model, sizes).size_b if want.model is not None else None
+    name, size = None, None
+    if want.model is not None:
+        name = ModelName.parse(want.model)
+        size = size_of(want.model, sizes).size_b
     judged = [(node, _refusal(node, size)) for node in nodes]
-    if name is None:
+    if name is None or not any(_may_have(*each, name) for each in judged):
         return judged
-    lacking = {
-        node.name
+    absent = Refusal(Reason.ABSENT, "it does not have the model")
+    return [
+        (node, absent if refusal is None and _lacks(node, name) else refusal)
         for node, refusal in judged
-        if refusal is None and node.models is not None and not node.models.has(name)
-    }
-    if all(refusal is not None or node.name in lacking for node, refusal in judged):
-        return judged
-    absent = Refusal(Reason.ABSENT, f"it does not have {want.model}")
-    return [(node, absent if node.name in lacking else refusal) for node, refusal in judged]
+    ]
+
+
+def _may_have(node: Node, refusal: Refusal | None, name: ModelName) -> bool:
+    if refusal is None:
+        return not _lacks(node, name)
+    return refusal.reason is Reason.UNHEALTHY and node.models is not None and node.models.has(name)
+
+
+def _lacks(node: Node, name: ModelName) -> bool:
+    return node.models is not None and not node.models.has(name)
 
 
 def _refusal(node: Node, size: float | None) -> Refusal | None:
@@ -73,11 +83,11 @@ def _refusal(node: Node, size: float | None) -> Refusal | None:
         return Refusal(Reason.DISABLED, "disabled in the configuration")
     if node.draining:
         return Refusal(Reason.DRAINING, "draining")
+    if size is not None and config.ranges and not any(fits(each, size) for each in config.ranges):
+        return Refusal(Reason.SIZE, f"{size:g}B is outside its size ranges")
     if not node.health.healthy:
         why = f" ({node.last_check_error})" if node.last_check_error else ""
         return Refusal(Reason.UNHEALTHY, f"down{why}")
-    if size is not None and config.ranges and not any(fits(each, size) for each in config.ranges):
-        return Refusal(Reason.SIZE, f"{size:g}B is outside its size ranges")
     return None
 
 
