@@ -8,11 +8,13 @@ callers pass ``now`` in seconds, so a test can live through an hour in one line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 #: However often a node fails, it is tried again after this many seconds.
 LONGEST = 300.0
+#: A node that was let alone for so long after an ejection has lived it down.
+LIVED_DOWN = 60.0
 
 
 class Circuit(Enum):
@@ -25,7 +27,13 @@ class Circuit(Enum):
 
 @dataclass(slots=True)
 class Breaker:
-    """The trust placed in one node."""
+    """
+    The trust placed in one node.
+
+    Requests are numbered as they are admitted, and report under their number: what
+    was sent before an ejection and ends after it says nothing of the node as it is
+    now, and only the trial itself can give the trial back.
+    """
 
     failures: int = 5
     cooldown: float = 5.0
@@ -34,6 +42,10 @@ class Breaker:
     ejections: int = 0
     retry_at: float = 0.0
     unreachable: bool = False
+    good_checks: int = 0
+    _admitted: int = field(default=0, init=False, repr=False)
+    _outdated: int = field(default=0, init=False, repr=False)
+    _trial: int = field(default=0, init=False, repr=False)
 
     def admits(self, now: float) -> bool:
         """Would a request be let through?"""
@@ -45,56 +57,89 @@ class Breaker:
         """Is the node left alone at this moment?"""
         return self.circuit is Circuit.OPEN and now < self.retry_at
 
-    def admitted(self, now: float) -> None:
+    def admitted(self, now: float) -> int:
         """
-        A request is let through.
+        A request is let through; its number.
 
         Whoever lets it through owes an outcome: succeeded, failed or abandoned.
         A trial that never reported would shut the node for good.
         """
+        self._admitted += 1
         if self.circuit is Circuit.OPEN and now >= self.retry_at:
             self.circuit = Circuit.HALF_OPEN
+            self._trial = self._admitted
+        return self._admitted
 
-    def succeeded(self) -> None:
+    def answering(self, request: int) -> bool:
+        """
+        The node has begun a good answer, which may last; does that end its trial?
+
+        The outcome is still owed.
+        """
+        if self.circuit is Circuit.HALF_OPEN and request == self._trial:
+            self.close()
+            return True
+        return False
+
+    def succeeded(self, request: int) -> None:
         """The node gave an answer."""
-        self.close()
+        if request > self._outdated:
+            self.close()
 
-    def failed(self, now: float, unreachable: bool = False, jitter: float = 1.0) -> None:
+    def failed(
+        self, request: int, now: float, unreachable: bool = False, jitter: float = 1.0
+    ) -> None:
         """
         The node gave none, or one that speaks against it.
 
         One that is ``unreachable`` is ejected at once: the next request would be
-        lost time.  Each ejection in a row lasts longer; ``jitter`` keeps several
-        gateways from coming back together.
+        lost time.  Each ejection lasts longer than the one before, until the node
+        has lived them down; ``jitter`` keeps several gateways from coming back
+        together.
         """
-        self.in_a_row += 1
-        trial = self.circuit is Circuit.HALF_OPEN
-        if not (trial or unreachable or self.in_a_row >= self.failures):
+        if request <= self._outdated:
             return
-        if self.circuit is not Circuit.OPEN:
+        self.in_a_row += 1
+        if self.circuit is Circuit.CLOSED:
+            if not unreachable and self.in_a_row < self.failures:
+                return
+            if now - self.retry_at > LIVED_DOWN:
+                self.ejections = 0
+        if self.circuit is Circuit.OPEN:
+            # It was asked for want of a better one, and that is no new ejection.
+            self.unreachable = self.unreachable and unreachable
+        else:
             self.ejections += 1
+            self.unreachable = unreachable
         self.circuit = Circuit.OPEN
-        self.unreachable = unreachable
+        self.good_checks = 0
         self.retry_at = now + min(self.cooldown * self.ejections * jitter, LONGEST)
+        self._outdated = self._admitted
 
-    def abandoned(self) -> None:
+    def abandoned(self, request: int) -> None:
         """The request ended without saying anything of the node: a trial may be had again."""
-        if self.circuit is Circuit.HALF_OPEN:
+        if self.circuit is Circuit.HALF_OPEN and request == self._trial:
             self.circuit = Circuit.OPEN
 
-    def checked_well(self) -> None:
+    def checked(self, good: bool, needed: int) -> None:
         """
-        Checks have found the node well since it was ejected.
+        A check was good or bad; ``needed`` good ones in a row are believed.
 
-        That ends an ejection for not being reachable, which checks can judge; one
+        They end an ejection for not being reachable, which checks can judge; one
         for bad answers runs its time, because checks never saw those.
         """
-        if self.circuit is Circuit.OPEN and self.unreachable:
+        self.good_checks = self.good_checks + 1 if good else 0
+        if self.unreachable and self.good_checks >= needed:
             self.close()
 
     def close(self) -> None:
         """Trust the node again."""
         self.circuit = Circuit.CLOSED
         self.in_a_row = 0
-        self.ejections = 0
         self.unreachable = False
+
+    def forget(self) -> None:
+        """The node is another one now: nothing that was sent before counts."""
+        self.close()
+        self.ejections = 0
+        self._outdated = self._admitted

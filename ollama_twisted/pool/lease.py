@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
+from typing import Protocol
 
 from ollama_twisted.pool.node import Node
 
@@ -20,25 +20,45 @@ class Outcome(Enum):
     ABANDONED = "abandoned"
 
 
+class Lessor(Protocol):
+    """Whoever gave the lease, and takes it back."""
+
+    def answering(self, lease: Lease, now: float) -> None:
+        """The node has begun a good answer."""
+
+    def ended(self, lease: Lease, outcome: Outcome, now: float) -> None:
+        """The place is free again."""
+
+
 class Lease:
     """
     A place on ``node``, held while the ``with`` block runs.
 
     A block that ends without naming an outcome has abandoned its request, which is
-    never the node's fault.
+    never the node's fault.  ``request`` is the number the node's breaker gave it.
     """
 
-    __slots__ = ("_ended", "_held", "_now", "_outcome", "node")
+    __slots__ = ("_held", "_lessor", "_now", "_outcome", "node", "request")
 
-    def __init__(self, node: Node, ended: Callable[[Node, Outcome, float], None]) -> None:
+    def __init__(self, node: Node, request: int, lessor: Lessor) -> None:
         self.node = node
-        self._ended = ended
+        self.request = request
+        self._lessor = lessor
         self._now = 0.0
         self._outcome = Outcome.ABANDONED
         self._held = True
 
+    def answering(self, now: float) -> None:
+        """
+        The node has begun a good answer.
+
+        A node on trial is trusted again from here on: the rest of an answer may take
+        minutes, and others need not wait for it.
+        """
+        self._lessor.answering(self, now)
+
     def outcome(self, outcome: Outcome, now: float) -> None:
-        """What became of the request, as was seen at ``now``."""
+        """What became of the request, as was seen at ``now``; the last word counts."""
         self._outcome = outcome
         self._now = now
 
@@ -57,4 +77,4 @@ class Lease:
         """End the lease; again does nothing."""
         if self._held:
             self._held = False
-            self._ended(self.node, self._outcome, self._now)
+            self._lessor.ended(self, self._outcome, self._now)

@@ -1,11 +1,15 @@
-"""Who waits for a place, in which order, until when."""
+"""Who waits for a place, and in which order they get one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease
+
+#: Takes a place for whoever wants it, if there is one now.
+TakePlace = Callable[[Want, frozenset[str]], Lease | None]
 
 
 class LineFull(Exception):
@@ -15,26 +19,36 @@ class LineFull(Exception):
 class Waiter:
     """Somebody in the line, who is told once when there is a place."""
 
-    __slots__ = ("granted", "want", "without")
+    __slots__ = ("arrival", "granted", "key", "want", "without")
 
     def __init__(
-        self, want: Want, granted: Callable[[Lease], None], without: frozenset[str]
+        self, arrival: int, want: Want, granted: Callable[[Lease], None], without: frozenset[str]
     ) -> None:
+        self.arrival = arrival
         self.want = want
         self.granted = granted
         self.without = without
+        self.key: Hashable = None
 
 
 class Line:
-    """First come, first served; but nobody waits behind one who wants other nodes."""
+    """
+    First come, first served; but nobody waits behind one who wants other nodes.
 
-    def __init__(self, max_waiting: int) -> None:
+    Those who want the same nodes stand in one queue, so that to serve a line of a
+    thousand takes a look at a few.  ``nodes_for`` tells which nodes a request may
+    have; when its answers change, ``regroup`` must be called.
+    """
+
+    def __init__(self, max_waiting: int, nodes_for: Callable[[Want], Hashable]) -> None:
         self.max_waiting = max_waiting
-        # In order of arrival; a dict, because leaving must not cost a walk.
-        self._waiting: dict[Waiter, None] = {}
+        self._nodes_for = nodes_for
+        self._queues: dict[Hashable, OrderedDict[Waiter, None]] = {}
+        self._arrivals = 0
+        self._length = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._length
 
     def join(self, want: Want, granted: Callable[[Lease], None], without: frozenset[str]) -> Waiter:
         """
@@ -42,38 +56,56 @@ class Line:
 
         @raise LineFull: as many wait as may.
         """
-        if len(self._waiting) >= self.max_waiting:
-            raise LineFull(f"{self.max_waiting} wait already")
-        waiter = Waiter(want, granted, without)
-        self._waiting[waiter] = None
+        if self._length >= self.max_waiting:
+            raise LineFull(f"{self._length} wait already")
+        self._arrivals += 1
+        waiter = Waiter(self._arrivals, want, granted, without)
+        self._length += 1
+        self._stand(waiter)
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
         """Wait no more.  One who has a place already has left."""
-        self._waiting.pop(waiter, None)
+        queue = self._queues.get(waiter.key)
+        if queue is None or waiter not in queue:
+            return
+        del queue[waiter]
+        self._length -= 1
+        if not queue:
+            del self._queues[waiter.key]
 
-    def grant(self, lease: Callable[[Want, frozenset[str]], Lease | None]) -> None:
-        """
-        Give places to those who wait, as far as ``lease`` has any.
+    def regroup(self) -> None:
+        """Stand anew, in the order of arrival, with those who want the same nodes now."""
+        waiting = [waiter for queue in self._queues.values() for waiter in queue]
+        self._queues = {}
+        for waiter in sorted(waiting, key=_arrival):
+            self._stand(waiter)
 
-        A request that is granted may end in here at once, and free its place for
-        one who was refused before: the walk is repeated while it gives places.
+    def grant(self, take_place: TakePlace) -> None:
         """
-        while self._grant_once(lease):
+        Give places to those who wait, as far as there are any.
+
+        Whoever is granted may join, leave, end at once or change the nodes in here,
+        and may free a place for one who was refused before: all are looked at again.
+        """
+        while self._grant_first(take_place):
             pass
 
-    def _grant_once(self, lease: Callable[[Want, frozenset[str]], Lease | None]) -> bool:
-        granted = False
-        refused: set[tuple[Want, frozenset[str]]] = set()
-        for waiter in tuple(self._waiting):
-            key = (waiter.want, waiter.without)
-            if waiter not in self._waiting or key in refused:
-                continue
-            place = lease(*key)
-            if place is None:
-                refused.add(key)
-            else:
-                del self._waiting[waiter]
-                granted = True
+    def _grant_first(self, take_place: TakePlace) -> bool:
+        first = [next(iter(queue)) for queue in self._queues.values()]
+        for waiter in sorted(first, key=_arrival):
+            place = take_place(waiter.want, waiter.without)
+            if place is not None:
+                self.leave(waiter)
                 waiter.granted(place)
-        return granted
+                return True
+        return False
+
+    def _stand(self, waiter: Waiter) -> None:
+        waiter.key = (self._nodes_for(waiter.want), waiter.without)
+        # An ordered dict: leaving must not cost a walk, nor finding the first.
+        self._queues.setdefault(waiter.key, OrderedDict())[waiter] = None
+
+
+def _arrival(waiter: Waiter) -> int:
+    return waiter.arrival

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from ollama_twisted.config.resolved import NodeConfig
 from ollama_twisted.pool.breaker import Breaker
 from ollama_twisted.pool.health import Health
@@ -12,15 +14,16 @@ class Node:
     """
     What is known of one node.  The pool owns it; others read.
 
-    ``models`` is ``None`` until the node has told which it has.
+    ``models`` is ``None`` until the node has told which it has.  ``turn`` and
+    ``credit`` are where the strategies keep count.
     """
 
     __slots__ = (
         "breaker",
         "config",
+        "credit",
         "draining",
         "failed_requests",
-        "good_checks",
         "health",
         "in_flight",
         "last_check",
@@ -29,6 +32,7 @@ class Node:
         "models",
         "name",
         "total_requests",
+        "turn",
         "version",
     )
 
@@ -38,27 +42,41 @@ class Node:
         self.total_requests = 0
         self.failed_requests = 0
         self.draining = False
+        self.breaker = Breaker()
+        self._forget()
+        self._apply(config)
+
+    def configure(self, config: NodeConfig) -> None:
+        """
+        Take a new configuration.
+
+        What has been seen of the node stays, unless its name now stands for a
+        server elsewhere.
+        """
+        if config.addresses != self.config.addresses:
+            self._forget()
+        self._apply(config)
+
+    def _forget(self) -> None:
         self.models: NodeModels | None = None
         self.version: str | None = None
         self.last_check: float | None = None
         self.last_check_error = ""
-        self.good_checks = 0
         self.health = Health()
-        self.breaker = Breaker()
-        self.configure(config)
+        self.breaker.forget()
 
-    def configure(self, config: NodeConfig) -> None:
-        """Take a new configuration; what has been seen of the node stays."""
+    def _apply(self, config: NodeConfig) -> None:
         self.config = config
-        self.limit = config.max_in_flight or float("inf")
+        self.limit = config.max_in_flight or sys.maxsize
+        self.turn = 0
+        self.credit = 0.0
         self.health.rise, self.health.fall = config.health.rise, config.health.fall
         self.breaker.failures = config.breaker.failures
         self.breaker.cooldown = config.breaker.cooldown
 
-    @property
-    def healthy(self) -> bool:
+    def healthy(self, now: float) -> bool:
         """Do the checks and the breaker agree that it answers?"""
-        return self.health.healthy
+        return self.health.healthy and self.breaker.admits(now)
 
     @property
     def full(self) -> bool:
@@ -67,4 +85,4 @@ class Node:
 
     def available(self, now: float) -> bool:
         """May it be given one more request?"""
-        return not self.full and self.health.healthy and self.breaker.admits(now)
+        return not self.full and self.healthy(now)

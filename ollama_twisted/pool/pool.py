@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from random import Random
 
-from ollama_twisted.config.resolved import Config
+from ollama_twisted.config.resolved import Config, ModelSizes
+from ollama_twisted.pool.breaker import Circuit
 from ollama_twisted.pool.eligibility import Reason, Refusal, Want, eligible
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.pool.line import Line, Waiter
-from ollama_twisted.pool.models import NodeModels
+from ollama_twisted.pool.models import LONGEST_NAME, NodeModels
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.selection import STRATEGIES, Strategy
 
@@ -37,8 +38,10 @@ class NodePool:
         self._random = random
         self._now = 0.0
         self.nodes: dict[str, Node] = {}
-        self.line = Line(config.line.max_waiting)
+        self._draining: dict[str, Node] = {}
+        self.line = Line(config.line.max_waiting, self._eligible_for)
         self._eligible: dict[str | None, tuple[Node, ...]] = {}
+        self._sizes: ModelSizes
         self._strategy: Strategy
         self._granting = False
         self._configure(config)
@@ -46,11 +49,17 @@ class NodePool:
     # Choosing.
 
     def lease(self, want: Want, now: float, without: frozenset[str] = frozenset()) -> Lease | None:
-        """A place on one of the nodes that may serve, or ``None`` if none is free now."""
+        """
+        A place on one of the nodes that may serve, or ``None`` if none is free now.
+
+        Those who wait come first, except before a request that names nodes to do
+        ``without``: it has been served already, and failed there.
+        """
         self._now = now
-        if self.line:
-            # A node may have become free by the passing of time alone; those who
-            # wait come first.
+        if self.line and not without:
+            if self._granting:
+                return None
+            # A node may have become free by the passing of time alone.
             self._grant()
         return self._lease(want, without)
 
@@ -67,7 +76,7 @@ class NodePool:
         without: frozenset[str] = frozenset(),
     ) -> Waiter:
         """
-        Stand in line; ``granted`` is called with a lease, later and once.
+        Stand in line after ``lease`` had none; ``granted`` is called with a lease, later and once.
 
         @raise LineFull: as many wait as may.
         """
@@ -78,35 +87,43 @@ class NodePool:
         self.line.leave(waiter)
 
     def _lease(self, want: Want, without: frozenset[str]) -> Lease | None:
-        now = self._now
-        free, closed = [], []
-        everybody_ejected = True
-        for node in self._eligible_for(want):
-            if node.name in without:
-                continue
-            admits = node.breaker.admits(now)
-            everybody_ejected = everybody_ejected and not admits
-            if node.in_flight < node.limit:
-                (free if admits else closed).append(node)
-        # Signs of failure alone never leave a request without a node to try.
-        candidates = closed if everybody_ejected else free
+        nodes = self._eligible.get(want.model) or self._eligible_for(want)
+        closed = Circuit.CLOSED
+        # The common case first: no node is full or distrusted.
+        candidates = [
+            node for node in nodes if node.in_flight < node.limit and node.breaker.circuit is closed
+        ]
+        if without or len(candidates) < len(nodes):
+            candidates = self._candidates(nodes, without)
         if not candidates:
             return None
         node = candidates[0] if len(candidates) == 1 else self._strategy.choose(candidates)
-        node.breaker.admitted(now)
         node.in_flight += 1
         node.total_requests += 1
-        return Lease(node, self._ended)
+        return Lease(node, node.breaker.admitted(self._now), self)
+
+    def _candidates(self, nodes: Sequence[Node], without: frozenset[str]) -> list[Node]:
+        now = self._now
+        asked = [node for node in nodes if node.name not in without] if without else nodes
+        admitted = [node for node in asked if node.breaker.admits(now)]
+        # Signs of failure alone never leave a request without a node to try.
+        return [node for node in admitted or asked if node.in_flight < node.limit]
 
     def _eligible_for(self, want: Want) -> tuple[Node, ...]:
         found = self._eligible.get(want.model)
         if found is None:
-            if len(self._eligible) >= REMEMBERED:
-                self._eligible.clear()
             judged = eligible(self.nodes.values(), want, self._sizes)
             found = tuple(node for node, refusal in judged if refusal is None)
-            self._eligible[want.model] = found
+            self._remember(want.model, found)
         return found
+
+    def _remember(self, model: str | None, nodes: tuple[Node, ...]) -> None:
+        # Whoever asks chooses the names: neither their number nor their length
+        # may fill the memory.
+        if model is None or len(model) <= LONGEST_NAME:
+            if len(self._eligible) >= REMEMBERED:
+                self._eligible.clear()
+            self._eligible[model] = nodes
 
     def explain(self, want: Want, now: float) -> list[tuple[Node, Refusal | None]]:
         """Each node, with the reason why it may not serve the request at this moment."""
@@ -121,19 +138,29 @@ class NodePool:
 
     # Learning.
 
-    def _ended(self, node: Node, outcome: Outcome, now: float) -> None:
+    def answering(self, lease: Lease, now: float) -> None:
+        """The node has begun a good answer; called by its lease."""
+        if lease.node.breaker.answering(lease.request):
+            self._now = now
+            self._grant()
+
+    def ended(self, lease: Lease, outcome: Outcome, now: float) -> None:
+        """A place is free again; called by its lease, once."""
         self._now = now = max(now, self._now)
+        node = lease.node
         node.in_flight -= 1
         if outcome is Outcome.ANSWERED:
-            node.breaker.succeeded()
-        elif outcome in (Outcome.ABANDONED, Outcome.BUSY):
+            node.breaker.succeeded(lease.request)
+        elif outcome is Outcome.ABANDONED or outcome is Outcome.BUSY:
             # A node that is merely busy is not down.
-            node.breaker.abandoned()
+            node.breaker.abandoned(lease.request)
         else:
             node.failed_requests += 1
-            node.good_checks = 0
             unreachable = outcome is Outcome.UNREACHABLE
-            node.breaker.failed(now, unreachable, self._random.uniform(0.9, 1.1))
+            jitter = self._random.uniform(0.9, 1.1)
+            node.breaker.failed(lease.request, now, unreachable, jitter)
+        if node.draining and not node.in_flight:
+            self._draining.pop(node.name, None)
         if self.line:
             self._grant()
 
@@ -154,17 +181,13 @@ class NodePool:
         node.last_check, node.last_check_error = now, error
         if version is not None:
             node.version = version
-        if models is not None and models != node.models:
-            node.models = models
-            self._changed()
         changed = node.health.passed() if ok else node.health.failed()
-        node.good_checks = node.good_checks + 1 if ok else 0
-        if ok and node.health.healthy and node.good_checks >= node.config.health.rise:
-            node.breaker.checked_well()
+        node.breaker.checked(ok and node.health.healthy, node.config.health.rise)
         if changed:
             self._changed()
-        if self.line:
-            self._grant()
+        if models is not None:
+            self.listed(name, models)
+        self._grant()
         return changed
 
     def listed(self, name: str, models: NodeModels) -> None:
@@ -173,6 +196,7 @@ class NodePool:
         if node is not None and node.models != models:
             node.models = models
             self._changed()
+            self._grant()
 
     # Changing.
 
@@ -188,28 +212,31 @@ class NodePool:
         self._grant()
 
     def _configure(self, config: Config) -> None:
-        known = self.nodes
+        known = self._draining | self.nodes
         self.nodes = {}
         for each in config.nodes:
-            node = known.pop(each.name, None)
-            if node is None:
-                node = Node(each)
-            else:
-                node.configure(each)
-            self.nodes[each.name] = node
+            self.nodes[each.name] = node = (
+                known.pop(each.name) if each.name in known else Node(each)
+            )
+            node.configure(each)
+            node.draining = False
         for gone in known.values():
             gone.draining = True
+        # One that comes back while it still works is as busy as it was.
+        self._draining = {name: node for name, node in known.items() if node.in_flight}
         self._sizes = config.sizes
         self._strategy = STRATEGIES[config.strategy](self._random)
         self.line.max_waiting = config.line.max_waiting
         self._changed()
 
     def _changed(self) -> None:
+        """Who may serve what must be asked anew."""
         self._eligible.clear()
+        self.line.regroup()
 
     def _grant(self) -> None:
         # A grant may end a lease, which would grant again, deeper and deeper.
-        if self._granting:
+        if self._granting or not self.line:
             return
         self._granting = True
         try:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
+from operator import attrgetter
 from random import Random
 from typing import Protocol
 
 from ollama_twisted.pool.node import Node
 
+_turn = attrgetter("turn")
+_in_flight = attrgetter("in_flight")
+
 
 class Strategy(Protocol):
-    """A way to choose."""
+    """A way to choose.  What it must remember of a node, it keeps there."""
 
     def choose(self, candidates: Sequence[Node]) -> Node:
         """One of the candidates, of which there is at least one."""
@@ -25,14 +30,12 @@ class RoundRobin:
     """
 
     def __init__(self, random: Random) -> None:
-        self._chosen: dict[str, int] = {}
         self._turn = 0
 
     def choose(self, candidates: Sequence[Node]) -> Node:
-        chosen = self._chosen
-        node = min(candidates, key=lambda each: chosen.get(each.name, 0))
+        node = min(candidates, key=_turn)
         self._turn += 1
-        chosen[node.name] = self._turn
+        node.turn = self._turn
         return node
 
 
@@ -48,7 +51,7 @@ class LeastConnections:
         self._random = random
 
     def choose(self, candidates: Sequence[Node]) -> Node:
-        fewest = min(each.in_flight for each in candidates)
+        fewest = min(map(_in_flight, candidates))
         return self._random.choice([each for each in candidates if each.in_flight == fewest])
 
 
@@ -61,19 +64,18 @@ class WeightedRoundRobin:
     """
 
     def __init__(self, random: Random) -> None:
-        self._current: dict[str, float] = {}
+        pass
 
     def choose(self, candidates: Sequence[Node]) -> Node:
-        current = self._current
         total = 0.0
-        best, most = candidates[0], float("-inf")
+        best, most = candidates[0], -inf
         for node in candidates:
             weight = node.config.weight
             total += weight
-            current[node.name] = gained = current.get(node.name, 0.0) + weight
-            if gained > most:
-                best, most = node, gained
-        current[best.name] -= total
+            node.credit = credit = node.credit + weight
+            if credit > most:
+                best, most = node, credit
+        best.credit -= total
         return best
 
 
