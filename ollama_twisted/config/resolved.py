@@ -10,6 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+#: Where an Ollama listens unless told otherwise.
+OLLAMA_PORT = 11434
+
+#: Where the gateway listens unless told otherwise.
+GATEWAY_HOST = "127.0.0.1"
+GATEWAY_PORT = 11435
+
+STRATEGY = "round_robin"
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -96,6 +105,15 @@ class NodeConfig:
     connections: ConnectionsConfig = ConnectionsConfig()
 
 
+#: Where requests are counted, or paid for, a check every other second is not welcome.
+EXTERNAL_HEALTH = HealthConfig(interval=30.0, timeout=10.0, rise=1, fall=3, models_interval=300.0)
+
+#: The node there is when none was configured.
+LOCAL_NODE = NodeConfig(
+    "local", (Address("http", "127.0.0.1", OLLAMA_PORT),), description="the Ollama on this machine"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSizes:
     """How the size of a model is found from its name."""
@@ -117,7 +135,7 @@ class LineConfig:
 class GatewayLimits:
     """What the gateway allows its clients, and where it listens and logs."""
 
-    listen: tuple[str, ...] = ("tcp:11435:interface=127.0.0.1",)
+    listen: tuple[str, ...] = (f"tcp:{GATEWAY_PORT}:interface={GATEWAY_HOST}",)
     max_connections: int = 10_000
     max_body: int = 100 * 2**20
     memory_body: int = 2**20
@@ -138,7 +156,7 @@ class Config:
     """Everything, and where it came from."""
 
     nodes: tuple[NodeConfig, ...]
-    strategy: str = "round_robin"
+    strategy: str = STRATEGY
     sizes: ModelSizes = ModelSizes()
     gateway: GatewayLimits = GatewayLimits()
     line: LineConfig = LineConfig()

@@ -1,0 +1,134 @@
+"""The file as the operator wrote it, completed to the configuration that the program runs with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from ollama_twisted.config import resolved
+from ollama_twisted.config.addresses import is_loopback, read_host, read_url
+from ollama_twisted.config.node import Node
+from ollama_twisted.config.resolved import Address, Config, NodeConfig
+from ollama_twisted.config.schema import File
+
+_T = TypeVar("_T")
+
+_TAKEN_AS_SAID = (
+    "name",
+    "type",
+    "weight",
+    "enabled",
+    "memory_gb",
+    "description",
+    "max_in_flight",
+    "labels",
+)
+
+
+def resolve(file: File, lacking: Iterable[tuple[str, str]] = ()) -> Config:
+    """
+    The configuration that a file without faults asks for.
+
+    A node that lacks a secret (a path in the file, and the variable that is not
+    set) could only be refused by its owner.  It is disabled, with a warning, and
+    the others are served.
+    """
+    given = file.given()
+    nodes, warnings = [], []
+    for index, entry in enumerate(given.get("nodes", ())):
+        node = _node(entry, file)
+        missing = {name: None for path, name in lacking if path.startswith(f"nodes[{index}].")}
+        if missing:
+            if node.enabled:
+                warnings.append(f"{node.name} is disabled: {', '.join(missing)} is not set")
+            node = replace(node, enabled=False, headers=(), api_key=None)
+        nodes.append(node)
+    warnings += _worries(nodes)
+    sizes = {
+        "patterns": given.get("model_name_patterns"),
+        "mapping": given.get("model_name_mapping"),
+        "default": given.get("default_model_size_b"),
+    }
+    return Config(
+        nodes=tuple(nodes) or (resolved.LOCAL_NODE,),
+        is_default=not nodes,
+        strategy=given.get("strategy", resolved.STRATEGY),
+        sizes=replace(resolved.ModelSizes(), **_without_none(sizes)),
+        line=_completed(resolved.LineConfig(), file.line.given()),
+        gateway=_completed(resolved.GatewayLimits(), file.gateway.given()),
+        warnings=tuple(warnings),
+    )
+
+
+def _node(entry: Node, file: File) -> NodeConfig:
+    given = entry.given()
+    key = given.get("api_key") or None
+    headers = dict(given.get("headers", {}))
+    if key and "authorization" not in (name.lower() for name in headers):
+        headers["Authorization"] = f"Bearer {key}"
+    patience = dict.fromkeys(("first_byte", "idle"), given.get("timeout_seconds"))
+    health = resolved.HealthConfig()
+    if given.get("type") == "external":
+        health = resolved.EXTERNAL_HEALTH
+    return NodeConfig(
+        **{name: given[name] for name in _TAKEN_AS_SAID if name in given},
+        addresses=tuple(dict.fromkeys(_addresses(given))),
+        ranges=tuple(
+            resolved.SizeRange(
+                each.given().get("min_params_b", 0.0),
+                each.given().get("max_params_b"),
+                each.given().get("description", ""),
+            )
+            for each in given.get("supported_model_ranges", ())
+        ),
+        headers=tuple(headers.items()),
+        api_key=key,
+        health=_completed(health, file.health.given(), entry.health.given()),
+        breaker=_completed(resolved.BreakerConfig(), file.breaker.given(), entry.breaker.given()),
+        timeouts=_completed(
+            resolved.Timeouts(),
+            file.timeouts.given(),
+            _without_none(patience),
+            entry.timeouts.given(),
+        ),
+        connections=_completed(
+            resolved.ConnectionsConfig(), file.connections.given(), entry.connections.given()
+        ),
+    )
+
+
+def _addresses(given: Mapping[str, Any]) -> Iterator[Address]:
+    if "hosts" in given:
+        port = given.get("port", resolved.OLLAMA_PORT)
+        yield from (Address("http", read_host(each), port) for each in given["hosts"])
+    else:
+        yield read_url(given["url"] if "url" in given else given["api_url"])
+
+
+def _completed(defaults: _T, *layers: Mapping[str, Any]) -> _T:
+    """The defaults, with what was said about them; the last layer is the nearest."""
+    said: dict[str, Any] = {}
+    for layer in layers:
+        said.update(layer)
+    return replace(defaults, **said)  # type: ignore[type-var]
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _worries(nodes: Iterable[NodeConfig]) -> Iterator[str]:
+    """What can be run, but is probably not meant."""
+    nodes = list(nodes)
+    if nodes and not any(node.enabled for node in nodes):
+        yield "no node is enabled: every request will be refused"
+    owners: dict[Address, str] = {}
+    for node in nodes:
+        for address in node.addresses:
+            owner = owners.setdefault(address, node.name)
+            if owner != node.name:
+                yield f"{owner} and {node.name} share {address.scheme}://{address.authority}"
+        first = node.addresses[0]
+        if node.headers and first.scheme == "http" and not is_loopback(first.host):
+            yield f"{node.name} gets its headers over http, where others can read them"
