@@ -85,7 +85,9 @@ class AccessLog:
 
     def _output(self) -> BinaryIO:
         if self._path == "-":
-            return sys.stdout.buffer
+            # twistd has put its own log where sys.stdout was.
+            assert sys.__stdout__ is not None
+            return sys.__stdout__.buffer
         if self._file is not None and not self._rotated(self._file):
             return self._file
         self._file = open(self._path, "ab")  # noqa: SIM115

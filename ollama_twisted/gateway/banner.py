@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -12,8 +13,8 @@ from twisted.internet.task import deferLater
 if TYPE_CHECKING:
     from ollama_twisted.gateway.service import GatewayService
 
-#: An embedded node loads its model first; nobody waits longer than this for the banner.
-PATIENCE = 20.0
+#: Nobody waits longer than this for the banner, whatever state the nodes are in.
+PATIENCE = 5.0
 
 
 class Banner(Service):
@@ -30,16 +31,20 @@ class Banner(Service):
     def startService(self) -> None:
         super().startService()
         for listener in self._gateway.listeners:
-            print(f"listening on {listener.address}", flush=True)
+            _say(f"listening on {listener.address}")
         if self._full:
             self._telling = Deferred.fromCoroutine(self._tell())
 
     async def _tell(self) -> None:
         await self._gateway.first_round()
         until = self._reactor.seconds() + PATIENCE
-        while not self._models() and self._reactor.seconds() < until:
+        while not self._ready() and self._reactor.seconds() < until:
             await deferLater(self._reactor, 0.25)
-        print("\n".join(self._lines()), flush=True)
+        _say("\n".join(self._lines()))
+
+    def _ready(self) -> bool:
+        nodes = self._gateway.gateway.pool.nodes.values()
+        return all(node.health.healthy and node.models for node in nodes if node.config.enabled)
 
     def _models(self) -> list[str]:
         nodes = self._gateway.gateway.pool.nodes.values()
@@ -70,3 +75,8 @@ class Banner(Service):
             "",
         ]
         return lines
+
+
+def _say(text: str) -> None:
+    # twistd has put its own log where sys.stdout was.
+    print(text, file=sys.__stdout__, flush=True)

