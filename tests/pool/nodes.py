@@ -1,0 +1,47 @@
+"""Nodes and pools for tests, with only what matters said."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from ollama_twisted.config.resolved import Address, Config, LineConfig, ModelSizes, NodeConfig
+from ollama_twisted.pool.lease import Lease, Outcome
+from ollama_twisted.pool.models import NodeModels
+from ollama_twisted.pool.node import Node
+from ollama_twisted.pool.pool import NodePool
+
+
+def node_config(name: str = "a", host: str = "", **said: Any) -> NodeConfig:
+    return NodeConfig(name, (Address("http", host or f"{name}.test", 11434),), **said)
+
+
+def node(name: str = "a", **said: Any) -> Node:
+    return Node(node_config(name, **said))
+
+
+def config(
+    *nodes: NodeConfig, strategy: str = "round_robin", max_waiting: int = 100, **sizes: Any
+) -> Config:
+    return Config(
+        nodes, strategy, sizes=ModelSizes(**sizes), line=LineConfig(max_waiting=max_waiting)
+    )
+
+
+def pool_of(*nodes: NodeConfig, **said: Any) -> NodePool:
+    return NodePool(config(*nodes, **said), Random(1))
+
+
+def models(*names: str, loaded: tuple[str, ...] = ()) -> NodeModels:
+    """What a node has that lists these names."""
+    return NodeModels.from_lists(
+        [{"name": each} for each in names], [{"name": each} for each in loaded]
+    )
+
+
+def end(lease: Lease | None, outcome: Outcome = Outcome.ANSWERED, now: float = 0.0) -> str:
+    """End a lease that must be there; the name of its node."""
+    assert lease is not None
+    with lease:
+        lease.outcome(outcome, now)
+    return lease.node.name
