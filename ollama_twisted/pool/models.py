@@ -34,8 +34,9 @@ class ModelName:
     @classmethod
     def parse(cls, text: str) -> ModelName:
         """Any text is some name; one that no node has is nobody's model."""
-        # A longer one stays too long to be anybody's.
-        rest, tag = split_tag(text[: LONGEST_NAME + 1].strip().lower())
+        if len(text) > LONGEST_NAME:
+            return cls("", "", "", "")
+        rest, tag = split_tag(text.strip().lower())
         if tag == "local":
             # Says where to run it, not which model.
             rest, tag = split_tag(rest)

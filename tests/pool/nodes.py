@@ -13,22 +13,26 @@ from ollama_twisted.pool.pool import NodePool
 
 
 def node_config(name: str = "a", host: str = "", **said: Any) -> NodeConfig:
+    """One node as configured; without a host, it lives at its own name."""
     return NodeConfig(name, (Address("http", host or f"{name}.test", 11434),), **said)
 
 
 def node(name: str = "a", **said: Any) -> Node:
+    """One node that nothing is known of."""
     return Node(node_config(name, **said))
 
 
 def config(
     *nodes: NodeConfig, strategy: str = "round_robin", max_waiting: int = 100, **sizes: Any
 ) -> Config:
+    """A configuration of these nodes; further words are how sizes are found."""
     return Config(
         nodes, strategy, sizes=ModelSizes(**sizes), line=LineConfig(max_waiting=max_waiting)
     )
 
 
 def pool_of(*nodes: NodeConfig, **said: Any) -> NodePool:
+    """A pool whose chance is the same every time."""
     return NodePool(config(*nodes, **said), Random(1))
 
 
