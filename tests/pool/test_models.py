@@ -148,10 +148,13 @@ class SizeTests(SynchronousTestCase):
         """No name that somebody makes up takes long to search."""
         half = LONGEST_NAME // 2
         hostile = ["1" * LONGEST_NAME, "1" * half + " " * half, ("1" + " " * 20) * 28, "1." * half]
-        began = perf_counter()
-        for name in hostile:
-            self.found(name)
-        self.assertLess(perf_counter() - began, 0.1)
+        took = []
+        for _ in range(3):
+            began = perf_counter()
+            for name in hostile:
+                self.found(name)
+            took.append(perf_counter() - began)
+        self.assertLess(min(took), 0.02)
 
 
 class NodeModelsTests(SynchronousTestCase):

@@ -1,0 +1,173 @@
+"""Which nodes may serve a request, and why the others may not."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from ollama_twisted.config.resolved import ModelSizes, SizeRange
+from ollama_twisted.pool.eligibility import Reason, Want, eligible, fits
+from ollama_twisted.pool.node import Node
+from tests.pool.nodes import models, node
+
+
+def reasons(nodes: list[Node], model: str | None) -> dict[str, Reason | None]:
+    """Why each node may not serve the model."""
+    return {
+        each.name: refusal.reason if refusal is not None else None
+        for each, refusal in eligible(nodes, Want(model), ModelSizes())
+    }
+
+
+def having(name: str, *listed: str) -> Node:
+    """A node that has these models."""
+    found = node(name)
+    found.models = models(*listed)
+    return found
+
+
+def down(found: Node) -> Node:
+    """The node, after a bad check."""
+    found.health.failed()
+    return found
+
+
+class ModelTests(SynchronousTestCase):
+    """Nodes that have the model, and nodes that have not."""
+
+    def test_has(self) -> None:
+        """A request goes to the nodes that have its model, by exact name and tag."""
+        nodes = [having("a", "m:8b"), having("b", "m:70b"), having("c", "M:8B", "x")]
+        self.assertEqual(reasons(nodes, "m:8b"), {"a": None, "b": Reason.ABSENT, "c": None})
+
+    def test_nobody(self) -> None:
+        """A model that nobody has goes to all that may serve its size."""
+        nodes = [having("a", "x"), having("b"), node("c", ranges=(SizeRange(0, 10),))]
+        nodes[2].models = models()
+        self.assertEqual(reasons(nodes, "m:70b"), {"a": None, "b": None, "c": Reason.SIZE})
+
+    def test_not_told(self) -> None:
+        """A node that has not told its models may have it."""
+        nodes = [having("a", "x"), node("b")]
+        self.assertEqual(reasons(nodes, "m"), {"a": Reason.ABSENT, "b": None})
+
+    def test_down(self) -> None:
+        """A model whose only node is down is not sent to nodes that cannot find it."""
+        nodes = [down(having("a", "m")), having("b", "x")]
+        self.assertEqual(reasons(nodes, "m"), {"a": Reason.UNHEALTHY, "b": Reason.ABSENT})
+
+    def test_down_and_silent(self) -> None:
+        """A node that went down before it told its models hides no other."""
+        nodes = [down(node("a")), having("b", "x")]
+        self.assertEqual(reasons(nodes, "m"), {"a": Reason.UNHEALTHY, "b": None})
+
+    def test_out_of_range(self) -> None:
+        """A node that may not serve a size does not count as having models of it."""
+        nodes = [node("a", ranges=(SizeRange(0, 10),)), having("b", "x")]
+        nodes[0].models = models("m:70b")
+        self.assertEqual(reasons(nodes, "m:70b"), {"a": Reason.SIZE, "b": None})
+
+    def test_any(self) -> None:
+        """A request without a model goes to any node."""
+        nodes = [having("a", "x"), node("b", ranges=(SizeRange(0, 1),))]
+        self.assertEqual(reasons(nodes, None), {"a": None, "b": None})
+
+
+class StateTests(SynchronousTestCase):
+    """Nodes that may serve nothing at all."""
+
+    def test_reasons(self) -> None:
+        """Disabled, draining and unhealthy nodes are told apart."""
+        draining = node("b")
+        draining.draining = True
+        nodes = [node("a", enabled=False), draining, down(node("c")), node("d")]
+        self.assertEqual(
+            reasons(nodes, "m"),
+            {"a": Reason.DISABLED, "b": Reason.DRAINING, "c": Reason.UNHEALTHY, "d": None},
+        )
+
+    def test_words(self) -> None:
+        """Each reason is told in words that an operator understands."""
+        silent = down(node("c"))
+        silent.last_check_error = "connection refused"
+        nodes = [
+            node("b", ranges=(SizeRange(0, 8),)),
+            silent,
+            having("d", "x"),
+            having("e", "m:70b"),
+        ]
+        told = [str(refusal) for _, refusal in eligible(nodes, Want("m:70b"), ModelSizes())]
+        self.assertEqual(
+            told,
+            [
+                "70B is outside its size ranges",
+                "down (connection refused)",
+                "it does not have the model",
+                "None",
+            ],
+        )
+
+
+class RangeTests(SynchronousTestCase):
+    """Sizes within ranges."""
+
+    def test_ends(self) -> None:
+        """Both ends belong to a range."""
+        sizes = (7.9, 8.0, 70.0, 70.1)
+        inside = [fits(SizeRange(8, 70), each) for each in sizes]
+        self.assertEqual(inside, [False, True, True, False])
+
+    def test_open(self) -> None:
+        """A range without an upper end has none."""
+        self.assertEqual(fits(SizeRange(8, None), 1000.0), True)
+
+    def test_several(self) -> None:
+        """One range that fits is enough."""
+        several = node("a", ranges=(SizeRange(1, 2), SizeRange(60, None)))
+        found = {size: reasons([several], f"m:{size}b")["a"] for size in (1, 7, 70)}
+        self.assertEqual(found, {1: None, 7: Reason.SIZE, 70: None})
+
+
+class AnyNodesTests(SynchronousTestCase):
+    """Whatever is known of the nodes."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.booleans(),
+                st.booleans(),
+                st.none() | st.sets(st.sampled_from("abc")),
+                st.booleans(),
+            ),
+            max_size=5,
+        ),
+        st.none() | st.sampled_from("abcd"),
+    )
+    def test_rules(
+        self, known: list[tuple[bool, bool, set[str] | None, bool]], model: str | None
+    ) -> None:
+        """Only nodes that serve are chosen, and only such that may have the model if any may."""
+        nodes, may_have, lost = [], set(), False
+        for index, (enabled, healthy, listed, fitting) in enumerate(known):
+            each = node(str(index), enabled=enabled, ranges=(SizeRange(7 if fitting else 8),))
+            if listed is not None:
+                each.models = models(*listed)
+            if not healthy:
+                down(each)
+            nodes.append(each)
+            serves = enabled and healthy and (fitting or model is None)
+            if serves and (model is None or listed is None or model in listed):
+                may_have.add(str(index))
+            if enabled and not healthy and fitting and listed is not None and model in listed:
+                lost = True
+        chosen = {name for name, reason in reasons(nodes, model).items() if reason is None}
+        if may_have or lost:
+            self.assertEqual(chosen, may_have)
+        else:
+            serving = {
+                str(index)
+                for index, (enabled, healthy, _, fitting) in enumerate(known)
+                if enabled and healthy and (fitting or model is None)
+            }
+            self.assertEqual(chosen, serving)
