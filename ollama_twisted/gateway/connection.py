@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -21,6 +20,7 @@ from ollama_twisted.gateway.failures import (
     Reset,
     Unreachable,
 )
+from ollama_twisted.gateway.task import Signal
 from ollama_twisted.wire.framing import ChunkedBody, CloseBody, FramingError, LengthBody
 from ollama_twisted.wire.head import MAX_HEAD, AnswerHead, BadAnswer, read_answer
 
@@ -70,7 +70,7 @@ class NodeConnection(TwistedProtocol):
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._state = _State.IDLE
-        self._answered: Deferred[AnswerHead] | None = None
+        self._answered: Signal[AnswerHead] | None = None
         self._buffer = b""
         self._interim = 0
         self._head_only = False
@@ -86,17 +86,17 @@ class NodeConnection(TwistedProtocol):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
 
-    def ask(self, head: bytes, body: Body, head_only: bool) -> Deferred[AnswerHead]:
+    def ask(self, head: bytes, body: Body, head_only: bool) -> Signal[AnswerHead]:
         """
         Send one request.  Fires with the head of the final answer.
 
-        @raise AttemptFailed: through the Deferred: nothing usable came back.
+        @raise AttemptFailed: through the signal: nothing usable came back.
             Cancelling it aborts the connection.
         """
         self._state = _State.ASKED
         self._head_only = head_only
         self._interim = 0
-        self._answered = answered = Deferred(lambda _: self.abort())
+        self._answered = answered = Signal(self.abort)
         spooled = body.spooled
         if spooled is None:
             # One segment where it fits: two writes meet Nagle's algorithm and
@@ -173,7 +173,7 @@ class NodeConnection(TwistedProtocol):
         self._buffer = rest
         answered, self._answered = self._answered, None
         assert answered is not None
-        answered.callback(head)
+        answered.fire(head)
 
     def _feed(self, data: bytes) -> None:
         body, sink = self._body, self._sink
@@ -212,8 +212,8 @@ class NodeConnection(TwistedProtocol):
     def _fail(self, error: AttemptFailed) -> None:
         answered, self._answered = self._answered, None
         self.abort()
-        if answered is not None and not answered.called:
-            answered.errback(error)
+        if answered is not None:
+            answered.fail(error)
 
     def timed_out(self, seconds: float) -> None:
         """The node was silent for too long, before its answer or within it."""
@@ -228,8 +228,8 @@ class NodeConnection(TwistedProtocol):
             self._upstream.forget(self)
         elif state is _State.ASKED:
             answered, self._answered = self._answered, None
-            if answered is not None and not answered.called:
-                answered.errback(self._lost_before_answer(reason))
+            if answered is not None:
+                answered.fail(self._lost_before_answer(reason))
         elif state is _State.ANSWERING:
             sink, self._sink = self._sink, None
             if sink is None:

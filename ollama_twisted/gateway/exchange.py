@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -21,6 +21,7 @@ from ollama_twisted.gateway.failures import (
 )
 from ollama_twisted.gateway.patience import Patience, Phase
 from ollama_twisted.gateway.relay import AnswerCut, Relay
+from ollama_twisted.gateway.task import Task
 from ollama_twisted.gateway.turn import Turn
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease, Outcome
@@ -63,7 +64,7 @@ class Exchange:
         "_patience",
         "_relay",
         "_route",
-        "_running",
+        "_task",
         "_turn",
         "record",
     )
@@ -79,19 +80,19 @@ class Exchange:
         self._connection: NodeConnection | None = None
         self._relay: Relay | None = None
         self._turn: Turn | None = None
-        self._running: Deferred[None] | None = None
+        self._task: Task | None = None
         self.record = Record(
             route.operation, head.method, head.path, channel.peer, gateway.seconds(), body.size
         )
 
     def begin(self) -> None:
-        self._running = Deferred.fromCoroutine(self._serve())
-        self._running.addErrback(self._unforeseen)
+        self._task = Task(self._serve(), self._unforeseen)
+        self._task.step()
 
     def client_left(self) -> None:
         """Nobody waits for the answer any more: whatever is under way is given up now."""
-        if self._running is not None and not self._running.called:
-            self._running.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def _serve(self) -> None:
         channel, record = self._channel, self.record
@@ -245,8 +246,7 @@ class Exchange:
         channel.produce(connection.transport)
         connection.relay_to(relay)
         try:
-            if not relay.finished:
-                await relay.done
+            await relay.done
             self._connection = None
             lease.outcome(outcome, gateway.seconds())
             if self._route.manages and outcome is Outcome.ANSWERED:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
-
+from ollama_twisted.gateway.task import Signal
 from ollama_twisted.wire.framed import Framed
 from ollama_twisted.wire.framing import chunk
 from ollama_twisted.wire.stream import Watch
@@ -32,7 +31,6 @@ class Relay:
         "_watch",
         "_write",
         "done",
-        "finished",
         "first_at",
         "relayed",
         "tellable",
@@ -61,9 +59,8 @@ class Relay:
         self.first_at = 0.0
         #: Broken off between two messages, so that a last one can be added.
         self.tellable = False
-        self.finished = False
         #: Fires with nothing once the answer has passed whole; fails with AnswerCut.
-        self.done: Deferred[None] = Deferred(lambda _: cancel())
+        self.done: Signal[None] = Signal(cancel)
 
     def part(self, forward: bytes, payload: bytes) -> None:
         frame = self._framed.frame
@@ -86,14 +83,13 @@ class Relay:
         if ending:
             self._head = b""
             self._write(ending)
-        self.finished = True
-        self.done.callback(None)
+        self.done.fire(None)
 
     def broke(self, why: str, at_boundary: bool) -> None:
         if self._head:
             self.part(b"", b"")
         self.tellable = at_boundary and self._tail.endswith(b"\n")
-        self.done.errback(AnswerCut(why))
+        self.done.fail(AnswerCut(why))
 
     def tell(self, problem: bytes) -> None:
         """Put one more message at the end of an answer that broke off between two messages."""
