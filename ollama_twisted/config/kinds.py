@@ -15,6 +15,8 @@ from msgspec import Meta
 
 from ollama_twisted.config.addresses import read_host, read_url
 
+# Of a text in one line of a log: controls, line ends, and halves of surrogate pairs.
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*|")
 _ENDPOINT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*:.+")
@@ -37,7 +39,7 @@ _GATEWAYS_OWN = {
 
 
 def _text(text: str) -> None:
-    if not text.isprintable():
+    if _UNWRITABLE.search(text):
         raise ValueError("no line breaks, control characters or broken letters, please")
 
 

@@ -30,7 +30,7 @@ _WORDS = {
     "array": "a list",
     "null": "null",
 }
-_PLAIN_KEY = re.compile(r"[^\W\d][\w:-]*")
+_PLAIN_KEY = re.compile(r"\w[\w:-]*")
 
 
 class Object(dict[str, Any]):

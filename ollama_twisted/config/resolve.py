@@ -44,6 +44,7 @@ def resolve(file: File, lacking: Iterable[tuple[str, str]] = ()) -> Config:
                 warnings.append(f"{node.name} is disabled: {', '.join(missing)} is not set")
             node = replace(node, enabled=False, headers=(), api_key=None)
         nodes.append(node)
+    nodes = nodes or [resolved.LOCAL_NODE]
     warnings += _worries(nodes)
     sizes = {
         "patterns": given.get("model_name_patterns"),
@@ -51,8 +52,8 @@ def resolve(file: File, lacking: Iterable[tuple[str, str]] = ()) -> Config:
         "default": given.get("default_model_size_b"),
     }
     return Config(
-        nodes=tuple(nodes) or (resolved.LOCAL_NODE,),
-        is_default=not nodes,
+        nodes=tuple(nodes),
+        is_default="nodes" not in given,
         strategy=given.get("strategy", resolved.STRATEGY),
         sizes=replace(resolved.ModelSizes(), **_without_none(sizes)),
         line=_completed(resolved.LineConfig(), file.line.given()),
@@ -120,15 +121,16 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _worries(nodes: Iterable[NodeConfig]) -> Iterator[str]:
     """What can be run, but is probably not meant."""
-    nodes = list(nodes)
-    if nodes and not any(node.enabled for node in nodes):
+    enabled = [node for node in nodes if node.enabled]
+    if not enabled:
         yield "no node is enabled: every request will be refused"
     owners: dict[Address, str] = {}
-    for node in nodes:
+    for node in enabled:
         for address in node.addresses:
             owner = owners.setdefault(address, node.name)
             if owner != node.name:
                 yield f"{owner} and {node.name} share {address.scheme}://{address.authority}"
         first = node.addresses[0]
-        if node.headers and first.scheme == "http" and not is_loopback(first.host):
-            yield f"{node.name} gets its headers over http, where others can read them"
+        secret = "authorization" in (name.lower() for name, _ in node.headers)
+        if secret and first.scheme == "http" and not is_loopback(first.host):
+            yield f"the key of {node.name} is sent over http, where others can read it"
