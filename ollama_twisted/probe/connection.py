@@ -1,0 +1,130 @@
+"""
+Connections to a port, counted once, whichever tool saw them.
+
+Every tool prints *rows*: one end of one connection each.  A client on this very
+machine gives two of them, and on a server that listens for IPv4 and IPv6 at once
+the two are not even of one family.  Here they become one connection again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
+
+
+class State(str, Enum):
+    """Where a connection is in its life; the words are those of the published metric."""
+
+    ESTABLISHED = "established"
+    SYN_SENT = "syn_sent"
+    SYN_RECV = "syn_recv"
+    FIN_WAIT1 = "fin_wait1"
+    FIN_WAIT2 = "fin_wait2"
+    TIME_WAIT = "time_wait"
+    CLOSE_WAIT = "close_wait"
+    LAST_ACK = "last_ack"
+    CLOSING = "closing"
+    CLOSED = "closed"
+    LISTEN = "listen"
+    BOUND = "bound"
+    UNKNOWN = "unknown"
+
+
+class Row(NamedTuple):
+    """
+    One end of one connection, as a tool printed it.
+
+    The addresses are in normal form (see `plain`).  What a tool does not tell is
+    None.  ``key`` is the same for a socket as long as it lives, and no other
+    socket's.  The three sums count payload bytes.
+    """
+
+    local_ip: str
+    local_port: int
+    peer_ip: str
+    peer_port: int
+    state: State
+    key: str | None = None
+    pid: int | None = None
+    sent: int | None = None
+    received: int | None = None
+    retransmitted: int | None = None
+    rtt: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """
+    Who is connected to one port; each connection is in here once.
+
+    ``states`` has every state, with 0 where there is none; ``LISTEN`` counts
+    listening sockets.  ``peers`` counts the established connections by the
+    client's address.  ``rtt`` is the mean smoothed round-trip time over the
+    established ones in seconds, None where the tool does not tell it.
+    """
+
+    port: int
+    states: Mapping[State, int]
+    peers: Mapping[str, int]
+    rtt: float | None = None
+
+    @property
+    def established(self) -> int:
+        """How many are connected now."""
+        return self.states[State.ESTABLISHED]
+
+    @property
+    def listening(self) -> bool:
+        """Whether a socket waits for clients."""
+        return self.states[State.LISTEN] > 0
+
+
+_BY_WORD = {
+    state.value.replace("_", "").upper(): state for state in State if state is not State.UNKNOWN
+} | {
+    "ESTAB": State.ESTABLISHED,
+    "LISTENING": State.LISTEN,
+    "SYNRCVD": State.SYN_RECV,
+    "SYNRECEIVED": State.SYN_RECV,
+    "CLOSE": State.CLOSED,
+    "UNCONN": State.CLOSED,
+    "DELETETCB": State.CLOSED,
+}
+
+
+@lru_cache(256)
+def state_called(word: str) -> State:
+    """The state that a tool's word means, however it spells it; UNKNOWN for a foreign word."""
+    return _BY_WORD.get(word.upper().replace("_", "").replace("-", ""), State.UNKNOWN)
+
+
+@lru_cache(16384)
+def plain(ip: str) -> str:
+    """
+    An address in the form in which two spellings of it are equal.
+
+    Scopes (``%eth0``) are cut off and IPv4 written as IPv6 becomes IPv4 again.
+    Refuses, with a ValueError, what is no address; ``*`` is any address.
+    """
+    ip = ip.partition("%")[0].strip("[]")
+    if ip in {"*", ""}:
+        return "*"
+    address = ip_address(ip)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return "*" if address.is_unspecified else str(address)
+
+
+def count(rows: Iterable[Row], ports: Collection[int]) -> dict[int, Connections]:
+    """
+    The connections to each of the ports.
+
+    The server's end is believed.  The client's end counts only where the server's
+    cannot be seen, and only when the server must be on this machine: connections
+    from here to somebody else's port of the same number are not ours.
+    """
+    raise NotImplementedError
