@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
@@ -87,7 +87,7 @@ class AccessLog:
         if self._path == "-":
             # twistd has put its own log where sys.stdout was.
             assert sys.__stdout__ is not None
-            return sys.__stdout__.buffer
+            return cast(BinaryIO, sys.__stdout__.buffer)
         if self._file is not None and not self._rotated(self._file):
             return self._file
         self._file = open(self._path, "ab")  # noqa: SIM115

@@ -96,7 +96,8 @@ class NodeConnection(TwistedProtocol):
         self._state = _State.ASKED
         self._head_only = head_only
         self._interim = 0
-        self._answered = answered = Signal(self.abort)
+        answered: Signal[AnswerHead] = Signal(self.abort)
+        self._answered = answered
         spooled = body.spooled
         if spooled is None:
             # One segment where it fits: two writes meet Nagle's algorithm and

@@ -21,7 +21,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ollama_twisted.config.resolved import Address, Config
+from ollama_twisted.config.resolved import Address, Config, HealthConfig
 
 _log = Logger()
 
@@ -54,6 +54,8 @@ class Demo:
                     name=f"demo-{number}",
                     addresses=(Address("http", "127.0.0.1", port),),
                     description=f"embedded node with {MODEL}",
+                    # It is up within a second or two; nobody should wait longer.
+                    health=HealthConfig(interval=0.5, rise=1),
                 )
                 for number, port in enumerate(ports, 1)
             ),

@@ -23,7 +23,7 @@ def poll_without_log_context(reactor: Any) -> bool:
         from twisted.internet.epollreactor import EPollReactor
     except ImportError:
         return False
-    if type(reactor) is not EPollReactor:
+    if reactor.__class__ is not EPollReactor:
         return False
     reactor.doPoll = reactor.doIteration = _turn(reactor)
     return True

@@ -92,7 +92,7 @@ class Task:
         self._waiting = None
         try:
             if isinstance(result, Failure):
-                waiting = result.throwExceptionIntoGenerator(self._coroutine)  # type: ignore
+                waiting = result.throwExceptionIntoGenerator(self._coroutine)
             else:
                 waiting = self._coroutine.send(result)
         except StopIteration:

@@ -116,7 +116,7 @@ class Upstream:
             index = (self._preferred + turn) % count
             address, endpoint = self._addresses[index]
             try:
-                connection = await endpoint.connect(self._factory)
+                connection: Any = await endpoint.connect(self._factory)
             except CancelledError:
                 raise
             except Exception as error:
