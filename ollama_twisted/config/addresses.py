@@ -33,12 +33,12 @@ def read_host(text: str) -> str:
     @raise ValueError: it is neither, or no node can be there.
     """
     if "://" in text:
-        raise ValueError("a host, not a URL: a URL goes into url")
+        raise ValueError("expected a host, not a URL: a URL goes into url")
     host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if "/" in host:
-        raise ValueError("a host, without a path: what has a path goes into url")
+        raise ValueError("expected a host without a path: what has a path goes into url")
     if host.count(":") == 1:
-        raise ValueError("a host, without a port: the port goes into port")
+        raise ValueError("expected a host without a port: the port goes into port")
     if _NUMBER.fullmatch(host.rpartition(".")[2]) or ":" in host:
         _judge_address(host)
     elif not _HOST_NAME.fullmatch(host) or len(host) > 253:

@@ -77,8 +77,12 @@ def _port_to_listen_on(text: str) -> None:
         raise ValueError("expected a port, 1 to 65535, or 0 for any that is free")
 
 
-def _checked(check: Callable[[str], Any], secret: bool = False) -> Meta:
-    return Meta(extra={"check": check, "secret": secret})
+def _checked(check: Callable[[str], Any]) -> Meta:
+    return Meta(extra={"check": check})
+
+
+#: Never shown; and without its variable, what needs it is not used.
+_secret = Meta(extra={"secret": True})
 
 
 Seconds = Annotated[float, Meta(gt=0, le=2_592_000)]  # a month: more overflows some timers
@@ -100,5 +104,5 @@ Url = Annotated[str, Meta(min_length=1, max_length=2000), _checked(read_url)]
 Endpoint = Annotated[str, Meta(min_length=1, max_length=1000), _checked(_endpoint)]
 PortText = Annotated[str, _checked(_port_to_listen_on)]
 HeaderName = Annotated[str, Meta(min_length=1, max_length=200), _checked(_header_name)]
-HeaderValue = Annotated[str, Meta(max_length=8000), _checked(_header_value, secret=True)]
-ApiKey = Annotated[str, Meta(max_length=4000), _checked(_api_key, secret=True)]
+HeaderValue = Annotated[str, Meta(max_length=8000), _checked(_header_value), _secret]
+ApiKey = Annotated[str, Meta(max_length=4000), _checked(_api_key), _secret]

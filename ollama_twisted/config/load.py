@@ -129,5 +129,6 @@ class _Overrides:
         port = self._value(kinds.PortText, "port", "GATEWAY_PORT")
         if (host is None and port is None) or FAULTY in (host, port):
             return None
-        interface = (host or resolved.GATEWAY_HOST).strip("[]").replace(":", r"\:")
+        interface = (host or resolved.GATEWAY_HOST).strip("[]")
+        interface = interface.replace("\\", r"\\").replace(":", r"\:")
         return (f"tcp:{port or resolved.GATEWAY_PORT}:interface={interface}",)

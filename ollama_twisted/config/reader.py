@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, UnsetType
@@ -60,30 +60,18 @@ class Reader:
 
     def read(self, value: Any, kind: Any, path: str = "") -> Any:
         """``value`` as ``kind``, or ``FAULTY``.  In what is made, parts may be ``FAULTY`` too."""
-        notes: list[Meta] = []
-        inner = kind
-        while True:
-            if get_origin(inner) is Annotated:
-                notes += inner.__metadata__
-                inner = inner.__origin__
-            elif get_origin(inner) in (Union, UnionType):
-                members = [each for each in get_args(inner) if each is not UnsetType]
-                if NoneType in members and value is None:
-                    return None
-                # Of what may be null or left out, one kind remains.
-                (inner,) = (each for each in members if each is not NoneType)
-                kind = inner
-            else:
-                break
-        origin = get_origin(inner)
-        if isinstance(inner, type) and issubclass(inner, Entry):
-            return self._entry(value, inner, path)
-        if origin is tuple:
-            return self._list(value, get_args(inner)[0], notes, path)
-        if origin is dict:
-            return self._dict(value, get_args(inner), path)
-        if origin is Literal:
-            return self._choice(value, get_args(inner), path)
+        bare, kind, notes, nullable = unfold(kind)
+        if value is None and nullable:
+            return None
+        if isinstance(bare, type) and issubclass(bare, Entry):
+            return self._entry(value, bare, path)
+        of = get_args(bare)
+        if get_origin(bare) is tuple:
+            return self._list(value, of[0], notes, path)
+        if get_origin(bare) is dict:
+            return self._dict(value, of[0], of[1], path)
+        if get_origin(bare) is Literal:
+            return self._choice(value, of, path)
         return self._value(value, kind, notes, path)
 
     def _entry(self, value: Any, kind: type[Entry], path: str) -> Any:
@@ -114,12 +102,12 @@ class Reader:
             return self._fault(path, "needs at least one")
         return items
 
-    def _dict(self, value: Any, kinds: tuple[Any, ...], path: str) -> Any:
+    def _dict(self, value: Any, key_kind: Any, item: Any, path: str) -> Any:
         if not isinstance(value, dict):
             return self._unexpected("an object", value, path)
         self._no_repetition(value, path)
         return {
-            self.read(key, kinds[0], below(path, key)): self.read(each, kinds[1], below(path, key))
+            self.read(key, key_kind, below(path, key)): self.read(each, item, below(path, key))
             for key, each in value.items()
         }
 
@@ -130,7 +118,7 @@ class Reader:
         return self._fault(path, f"unknown {shown(text)}; {nearest(text, known)}")
 
     def _value(self, value: Any, kind: Any, notes: Iterable[Meta], path: str) -> Any:
-        extra = {name: it for each in notes for name, it in (each.extra or {}).items() if it}
+        extra = {name: it for each in notes for name, it in (each.extra or {}).items()}
         strict = True
         if isinstance(value, str):
             text, lacking = expand(value, self._environ)
@@ -163,6 +151,33 @@ class Reader:
     def _fault(self, path: str, what: str) -> Any:
         self.faults.append(f"{path}: {what}" if path else what)
         return FAULTY
+
+
+class Unfolded(NamedTuple):
+    """A type as it is annotated, taken apart."""
+
+    bare: Any
+    noted: Any
+    """With its bounds, as msgspec takes it."""
+    notes: list[Meta]
+    nullable: bool
+
+
+def unfold(kind: Any) -> Unfolded:
+    """The one kind of value that is meant, however it is annotated, and may it be null."""
+    notes: list[Meta] = []
+    bare, nullable = kind, False
+    while True:
+        if get_origin(bare) is Annotated:
+            notes += bare.__metadata__
+            bare = bare.__origin__
+        elif get_origin(bare) in (Union, UnionType):
+            members = set(get_args(bare)) - {UnsetType}
+            nullable = nullable or NoneType in members
+            (bare,) = members - {NoneType}
+            kind = bare
+        else:
+            return Unfolded(bare, kind, notes, nullable)
 
 
 def below(path: str, key: str) -> str:

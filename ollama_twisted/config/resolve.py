@@ -24,6 +24,7 @@ _TAKEN_AS_SAID = (
     "max_in_flight",
     "labels",
 )
+_OF_RANGE = {"min_params_b": "min_b", "max_params_b": "max_b", "description": "description"}
 
 
 def resolve(file: File, lacking: Iterable[tuple[str, str]] = ()) -> Config:
@@ -76,11 +77,7 @@ def _node(entry: Node, file: File) -> NodeConfig:
         **{name: given[name] for name in _TAKEN_AS_SAID if name in given},
         addresses=tuple(dict.fromkeys(_addresses(given))),
         ranges=tuple(
-            resolved.SizeRange(
-                each.given().get("min_params_b", 0.0),
-                each.given().get("max_params_b"),
-                each.given().get("description", ""),
-            )
+            resolved.SizeRange(**{_OF_RANGE[name]: value for name, value in each.given().items()})
             for each in given.get("supported_model_ranges", ())
         ),
         headers=tuple(headers.items()),

@@ -102,7 +102,7 @@ def _lines(values: dict[str, object]) -> Iterable[str]:
 def _said(value: object) -> str:
     if isinstance(value, tuple):
         return "\n".join(value) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _size(of: SizeRange) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.document import MAX_SIZE, read_document
@@ -54,6 +56,16 @@ class DocumentTests(SynchronousTestCase):
             b" " * (MAX_SIZE + 1): "too long",
         }.items():
             self.assertIn(why, self.fault(data))
+
+    @given(st.binary() | st.text().map(str.encode) | st.from_regex(rb"[][{}\":,0-9eE.\\uNa-]*"))
+    def test_any_bytes(self, data: bytes) -> None:
+        """Any bytes are JSON or a ``ConfigError`` that names the file."""
+        path = Path(self.mktemp())
+        path.write_bytes(data)
+        try:
+            read_document(path, "nodes.json")
+        except ConfigError as error:
+            self.assertTrue(str(error).startswith("nodes.json: "), error)
 
     def test_unreadable(self) -> None:
         """A file that is not there is told by name, as is one that no file can have."""

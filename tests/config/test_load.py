@@ -198,6 +198,7 @@ class FaultTests(LoadCase):
             self.load(host="::1:backlog=1").gateway.listen,
             (r"tcp:11435:interface=\:\:1\:backlog=1",),
         )
+        self.assertEqual(self.load(host="a\\").gateway.listen, (r"tcp:11435:interface=a\\",))
         self.assertEqual(len(self.faults(host="a\nb")), 1)
 
     def test_beside_listen(self) -> None:

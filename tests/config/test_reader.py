@@ -146,7 +146,7 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(
             faults(document),
             [
-                "nodes[0].hosts[1]: a host, without a port: the port goes into port",
+                "nodes[0].hosts[1]: expected a host without a port: the port goes into port",
                 "nodes[0].hosts[2]: expected text of length >= 1",
                 "nodes[0].port: expected a whole number >= 1",
                 "nodes[0].weight: expected a number, got text",

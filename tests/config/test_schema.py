@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ollama_twisted.config.schema import json_schema
+from ollama_twisted.config.schema import Strategy, json_schema
+from ollama_twisted.pool.selection import STRATEGIES
 from ollama_twisted.resources import shipped
 from tests.config.files import config, faults
 
@@ -31,6 +32,10 @@ class SchemaTests(SynchronousTestCase):
     def test_current(self) -> None:
         """It is what the structs say; to renew it: python -m ollama_twisted.config.schema."""
         self.assertEqual(_shipped("node_config.schema.json"), json.loads(json.dumps(json_schema())))
+
+    def test_strategies(self) -> None:
+        """A strategy can be configured if, and only if, the pool has it."""
+        self.assertEqual(set(get_args(Strategy)), set(STRATEGIES))
 
     def test_described(self) -> None:
         """Every key says what it is for."""
