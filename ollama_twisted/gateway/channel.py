@@ -19,8 +19,8 @@ from twisted.web.server import Request
 
 from ollama_twisted.gateway.body import Body
 from ollama_twisted.gateway.exchange import Exchange
-from ollama_twisted.gateway.hosts import is_loopback
 from ollama_twisted.gateway.pagechannel import PageChannel
+from ollama_twisted.web.hosts import is_loopback
 from ollama_twisted.wire.answers import own_answer
 from ollama_twisted.wire.framing import ChunkedBody, FramingError
 from ollama_twisted.wire.head import MAX_HEAD, BadRequest, RequestHead, read_request

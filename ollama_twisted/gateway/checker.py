@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ollama_twisted.gateway.asking import Asker, Unanswered
+from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
+from ollama_twisted.web.asking import Unanswered
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.core import Gateway

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ollama_twisted.config.resolved import Config, GatewayLimits, NodeConfig
 from ollama_twisted.gateway.accesslog import AccessLog
 from ollama_twisted.gateway.connection import NodeConnection
-from ollama_twisted.gateway.hosts import is_loopback
 from ollama_twisted.gateway.upstream import EndpointFor, Upstream
 from ollama_twisted.metrics import OTHER, GatewayMetrics, NodeView, PoolView
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.pool import NodePool
 from ollama_twisted.record import Record
+from ollama_twisted.web.hosts import is_loopback
 from ollama_twisted.wire.head import RequestHead
 from ollama_twisted.wire.headers import request_to_node
 from ollama_twisted.wire.routes import Route

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from ollama_twisted.gateway.asking import Asker, Unanswered
+from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.pool.node import Node
+from ollama_twisted.web.asking import Unanswered
 from ollama_twisted.wire.merge import merge_tags
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
-from twisted.web.resource import NoResource, Resource
+from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.template import Element, XMLString, renderElement, renderer
 
@@ -15,6 +14,7 @@ from ollama_twisted import __version__
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.pool.node import Node
 from ollama_twisted.resources import shipped
+from ollama_twisted.web.pages import MetricsResource, StaticResource
 
 
 class JsonResource(Resource):
@@ -116,21 +116,6 @@ class NodesResource(JsonResource):
         return shown
 
 
-class MetricsResource(Resource):
-    """``GET /metrics``: the metrics of one registry, in the format the scraper prefers."""
-
-    isLeaf = True
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__()
-        self._registry = registry
-
-    def render_GET(self, request: Request) -> bytes:
-        encode, content_type = choose_encoder(request.getHeader("accept") or "")
-        request.setHeader(b"content-type", content_type.encode("ascii"))
-        return encode(self._registry)
-
-
 class StatusElement(Element):
     """The status page: what is served, by which nodes, since when they are well."""
 
@@ -203,22 +188,6 @@ class StatusResource(Resource):
         request.setHeader(b"refresh", b"5")
         renderElement(request, StatusElement(self._gateway), doctype=b"<!DOCTYPE html>")
         return NOT_DONE_YET
-
-
-class StaticResource(Resource):
-    """``GET /static/...``: the package's own files, by a fixed list."""
-
-    isLeaf = True
-    _TYPES = {".css": b"text/css; charset=utf-8", ".svg": b"image/svg+xml"}
-
-    def render_GET(self, request: Request) -> bytes:
-        name = b"/".join(request.postpath or []).decode("latin-1")
-        for each in shipped("static").iterdir():
-            kind = self._TYPES.get(each.name[each.name.rfind(".") :])
-            if each.name == name and kind is not None:
-                request.setHeader(b"content-type", kind)
-                return each.read_bytes()
-        return NoResource().render(request)
 
 
 def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -24,28 +23,18 @@ from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.gateway.checker import Checker
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.fanout import Fanout
-from ollama_twisted.gateway.listener import Listener
 from ollama_twisted.gateway.pages import pages
 from ollama_twisted.gateway.site import GatewaySite
 from ollama_twisted.gateway.transport import eager
 from ollama_twisted.gateway.upstream import endpoint_for
 from ollama_twisted.metrics import GatewayMetrics
 from ollama_twisted.pool.pool import NodePool
+from ollama_twisted.web.listener import Listener
 
 _log = Logger()
 
 SWEEP = 1.0
 FLUSH = 0.5
-
-
-def use_monotonic_time(reactor: Any) -> None:
-    """
-    Make the reactor's timers follow the monotonic clock.
-
-    Twisted's own follow the wall clock: set it back an hour, and no timer fires
-    for an hour.  Call it before anything is scheduled.
-    """
-    reactor.seconds = time.monotonic
 
 
 class GatewayService(MultiService):

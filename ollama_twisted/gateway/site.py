@@ -12,8 +12,8 @@ from twisted.web.server import Request, Site
 from ollama_twisted.config.resolved import GatewayLimits
 from ollama_twisted.gateway.channel import Channel
 from ollama_twisted.gateway.core import Gateway
-from ollama_twisted.gateway.hosts import AllowedHosts
 from ollama_twisted.record import Record
+from ollama_twisted.web.hosts import AllowedHosts
 from ollama_twisted.wire.head import BadRequest, RequestHead
 from ollama_twisted.wire.routes import safe_path
 

@@ -72,8 +72,9 @@ def makeService(options: Options) -> IService:
     """The gateway that the command line asks for."""
     from twisted.internet import reactor
 
+    from ollama_twisted.clock import use_monotonic_time
     from ollama_twisted.gateway.polling import poll_without_log_context
-    from ollama_twisted.gateway.service import GatewayService, use_monotonic_time
+    from ollama_twisted.gateway.service import GatewayService
 
     use_monotonic_time(reactor)
     poll_without_log_context(reactor)

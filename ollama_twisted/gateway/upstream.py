@@ -19,14 +19,6 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     wrapClientTLS,
 )
-from twisted.internet.error import (
-    ConnectError,
-    ConnectionRefusedError,
-    DNSLookupError,
-    NoRouteError,
-    TimeoutError,
-    UserError,
-)
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
@@ -34,6 +26,7 @@ from twisted.internet.ssl import optionsForClientTLS
 from ollama_twisted.config.resolved import Address, NodeConfig
 from ollama_twisted.gateway.connection import NodeConnection
 from ollama_twisted.gateway.failures import Unreachable
+from ollama_twisted.web.asking import in_words
 
 EndpointFor = Callable[[Address, float], IStreamClientEndpoint]
 
@@ -155,18 +148,3 @@ class Upstream:
         self._closed = True
         while self._idle:
             self._idle.pop().close()
-
-
-def in_words(error: Exception) -> str:
-    """Why there is no connection, for people: never a class name or a traceback."""
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, (TimeoutError, UserError)):
-        return "no connection in time"
-    if isinstance(error, DNSLookupError):
-        return "no such host"
-    if isinstance(error, NoRouteError):
-        return "no route to it"
-    if isinstance(error, ConnectError) and error.osError is not None:
-        return f"connecting failed (errno {error.osError})"
-    return "connecting failed"

@@ -1,5 +1,5 @@
 """
-Which names a gateway on loopback answers to.
+Which names a server answers to.
 
 A page on the Internet can make a browser send requests here under a name of its
 own that resolves to 127.0.0.1 (DNS rebinding, CVE-2024-28224 in Ollama).  Such a

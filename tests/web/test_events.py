@@ -1,0 +1,111 @@
+"""Server-sent events: told to all who listen, and nobody is waited for."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+
+from ollama_twisted.web.cors import Cors
+from ollama_twisted.web.events import EventsResource, Feed, event
+from ollama_twisted.web.hosts import AllowedHosts
+from ollama_twisted.web.site import PageSite
+from tests.web.harness import Answer, Visitor
+
+
+class FeedTests(SynchronousTestCase):
+    """One feed with its listeners."""
+
+    def setUp(self) -> None:
+        self.feed = Feed(lambda: event("snapshot", 7, {"all": True}), limit=3)
+        root = Resource()
+        root.putChild(b"events", EventsResource(self.feed))
+        self.site = PageSite(root, AllowedHosts([]), Cors(), shared=lambda path: False)
+
+    def listen(self) -> tuple[Visitor, Answer]:
+        visitor = Visitor(self.site)
+        return visitor, visitor.get(b"/events")
+
+    def test_form(self) -> None:
+        """
+        An event has a name, a number and one line of JSON, whatever is in it.
+        """
+        self.assertEqual(
+            event("delta", 3, {"a": "x\ny"}), b'event: delta\nid: 3\ndata: {"a":"x\\ny"}\n\n'
+        )
+
+    def test_greeting(self) -> None:
+        """
+        Who joins is told when to come back and all there is to know.
+        """
+        _, answer = self.listen()
+        self.assertEqual(answer.field(b"content-type"), b"text/event-stream; charset=utf-8")
+        self.assertEqual(answer.field(b"cache-control"), b"no-store")
+        self.assertIn(b'retry: 3000\n\nevent: snapshot\nid: 7\ndata: {"all":true}\n\n', answer.body)
+
+    def test_told(self) -> None:
+        """
+        What happens is told to all at once.
+        """
+        visitors = [self.listen()[0] for _ in range(2)]
+        self.feed.tell(event("delta", 8, {}))
+        self.feed.beat()
+        for each in visitors:
+            told = each.take()
+            self.assertIn(b"event: delta\nid: 8\ndata: {}\n\n", told)
+            self.assertIn(b": still here\n\n", told)
+
+    def test_left(self) -> None:
+        """
+        Who leaves is forgotten.
+        """
+        visitor, _ = self.listen()
+        visitor.leave()
+        self.assertEqual(len(self.feed), 0)
+        self.feed.tell(b"nobody hears it\n\n")
+
+    def test_slow(self) -> None:
+        """
+        Who does not read is dropped at the next event; the others hear it.
+        """
+        slow, _ = self.listen()
+        quick, _ = self.listen()
+        slow.stall()
+        self.feed.tell(event("delta", 8, {}))
+        self.assertTrue(slow.wire.aborted)
+        self.assertIn(b"delta", quick.take())
+        self.assertEqual(len(self.feed), 1)
+
+    def test_caught_up(self) -> None:
+        """
+        Who has read all by the time of the next event stays.
+        """
+        visitor, _ = self.listen()
+        visitor.stall()
+        visitor.catch_up()
+        self.feed.tell(event("delta", 8, {}))
+        self.assertIn(b"delta", visitor.take())
+
+    def test_full(self) -> None:
+        """
+        One listener too many is told to come back later.
+        """
+        for _ in range(3):
+            self.listen()
+        _, answer = self.listen()
+        self.assertEqual((answer.status, answer.field(b"retry-after")), (503, b"10"))
+
+    def test_head(self) -> None:
+        """
+        HEAD is answered and listens to nothing.
+        """
+        self.assertEqual(Visitor(self.site).ask(b"HEAD", b"/events").status, 200)
+        self.assertEqual(len(self.feed), 0)
+
+    def test_closed(self) -> None:
+        """
+        At the end every stream is ended as streams should be.
+        """
+        visitor, _ = self.listen()
+        self.feed.close()
+        self.assertTrue(visitor.take().endswith(b"0\r\n\r\n"))
+        self.assertEqual(len(self.feed), 0)
