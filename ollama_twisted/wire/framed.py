@@ -38,9 +38,12 @@ def framed_for(answer: AnswerHead, method: bytes, minor: int) -> Framed:
     ends its answer by closing (RFC 9112 6.3) has it chunked for an HTTP/1.1 client,
     who could not tell a cut from an end otherwise.
     """
+    if answer.status == 204:
+        # RFC 9110 8.6, RFC 9112 6.1: it has no framing at all.
+        return _NOTHING
     if answer.length is not None:
         return Framed(b"Content-Length: %d\r\n" % answer.length)
-    if method == b"HEAD" or answer.status in (204, 304):
+    if method == b"HEAD" or answer.status == 304:
         return _CHUNKS if answer.chunked and minor else _NOTHING
     if not minor:
         return _UNFRAMED
