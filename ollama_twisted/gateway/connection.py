@@ -18,6 +18,7 @@ from ollama_twisted.gateway.failures import (
     BadAnswerHead,
     FirstByteTimeout,
     Reset,
+    Stale,
     Unreachable,
 )
 from ollama_twisted.gateway.task import Signal
@@ -141,7 +142,9 @@ class NodeConnection(TwistedProtocol):
             end = data.find(b"\r\n\r\n")
             if end < 0 or end > MAX_HEAD:
                 self._buffer = data
-                if len(data) > MAX_HEAD:
+                if data[:7] != b"HTTP/1."[: len(data)]:
+                    self._fail(BadAnswerHead("its answer is not HTTP/1"))
+                elif len(data) > MAX_HEAD:
                     self._fail(BadAnswerHead("the head of its answer is too long"))
                 return
             try:
@@ -242,6 +245,8 @@ class NodeConnection(TwistedProtocol):
                 sink.broke("it closed the connection", at_boundary)
 
     def _lost_before_answer(self, reason: Failure) -> AttemptFailed:
+        if self.reused and not self._buffer and not self._interim:
+            return Stale("it had closed the connection")
         if reason.check(ConnectionDone):
             return Reset("it closed the connection without an answer")
         if reason.check(ConnectionLost):
@@ -260,6 +265,8 @@ class NodeConnection(TwistedProtocol):
     def abort(self) -> None:
         """End the connection now; the node sees that its work is not wanted any more."""
         if self._state is not _State.GONE:
+            if self._state is _State.IDLE:
+                self._upstream.forget(self)
             self._state = _State.GONE
             self._sink = None
             self.transport.abortConnection()

@@ -14,24 +14,21 @@ from ollama_twisted.gateway.connection import NodeConnection
 from ollama_twisted.gateway.failures import (
     AttemptFailed,
     Refused,
-    Reset,
+    Stale,
     nobody_answered,
     outcome_of,
     told_busy,
 )
 from ollama_twisted.gateway.patience import Patience, Phase
-from ollama_twisted.gateway.relay import AnswerCut, Relay
+from ollama_twisted.gateway.relay import AnswerCut, Relay, relay_for
 from ollama_twisted.gateway.task import Task
 from ollama_twisted.gateway.turn import Turn
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.record import Record
 from ollama_twisted.wire import problems
-from ollama_twisted.wire.answers import own_answer
 from ollama_twisted.wire.ask import Ask, read_ask, streams
-from ollama_twisted.wire.framed import framed_for
 from ollama_twisted.wire.head import AnswerHead, RequestHead
-from ollama_twisted.wire.headers import answer_to_client
 from ollama_twisted.wire.routes import ModelIn, find
 from ollama_twisted.wire.stream import Watch
 
@@ -109,9 +106,19 @@ class Exchange:
             self._answer_own(refused.status, problem, *again)
         except AnswerCut as cut:
             record.failure, record.detail = "upstream_cut", str(cut)
-            self._tell(cut)
+            if self._relay is not None and record.streamed:
+                message = f"{record.node} could not finish this answer: {cut}"
+                self._relay.tell(self._route.dialect, message)
             # Without chunks, an orderly close is how an answer ends whole.
             finish = channel.close if self._head.minor else channel.abort
+        except Exception:
+            # A fault of ours: the log gets the traceback, the client a plain answer.
+            _log.failure("an exchange failed")
+            record.failure = "internal_error"
+            finish = channel.abort if record.status else channel.close
+            if not record.status:
+                channel.last()
+                self._answer_own(500, problems.body(self._route.dialect, 500, "internal error"))
         finally:
             if self._connection is not None:
                 # Nobody reads the rest of this answer.
@@ -156,7 +163,7 @@ class Exchange:
                         break
                 else:
                     busy = told_busy(answer.status)
-                    if busy is not None:
+                    if busy is not None and self._route.repeatable:
                         tried[name] = busy
                         following = self._another(want, tried)
                     if following is None:
@@ -187,7 +194,7 @@ class Exchange:
 
     def _another(self, want: Want, tried: dict[str, AttemptFailed]) -> Lease | None:
         """A place on a node that was not asked yet, if there is one at once."""
-        if len(tried) >= self._gateway.limits.attempts or not self._route.repeatable:
+        if len(tried) >= self._gateway.limits.attempts:
             return None
         return self._gateway.pool.lease(want, self._gateway.seconds(), frozenset(tried))
 
@@ -201,7 +208,7 @@ class Exchange:
         if connection is not None:
             try:
                 return connection, await self._send(lease, connection)
-            except Reset:
+            except Stale:
                 pass
         self._wait(Phase.CONNECTION, inf)
         connection = await upstream.connect()
@@ -223,20 +230,10 @@ class Exchange:
     ) -> None:
         """Pass the answer on.  From here on no other node can take over."""
         gateway, channel, record = self._gateway, self._channel, self.record
-        minor = self._head.minor
-        framed = framed_for(answer, self._head.method, minor)
-        if framed.closes:
-            channel.last()
-        head = answer_to_client(
-            answer,
-            framing=framed.line,
-            node=gateway.label(lease.node),
-            keep_alive=channel.keeps_alive,
-            minor=minor,
-        )
         watch = Watch(record.streamed) if self._route.generates else None
-        self._relay = relay = Relay(
-            channel.transport.write, head, framed, gateway.seconds, watch, connection.abort
+        label = gateway.label(lease.node)
+        self._relay = relay = relay_for(
+            self._head, answer, channel, label, gateway.seconds, watch, connection.abort
         )
         record.status = answer.status
         outcome = outcome_of(answer.status)
@@ -244,8 +241,8 @@ class Exchange:
             lease.answering(gateway.seconds())
         self._wait(Phase.BODY, lease.node.config.timeouts.idle)
         channel.produce(connection.transport)
-        connection.relay_to(relay)
         try:
+            connection.relay_to(relay)
             await relay.done
             self._connection = None
             lease.outcome(outcome, gateway.seconds())
@@ -264,27 +261,15 @@ class Exchange:
 
     def _answer_own(self, status: int, body: bytes, *fields: tuple[bytes, bytes]) -> None:
         self.record.status = status
-        keep_alive = self._channel.keeps_alive
-        head_only = self._head.method == b"HEAD"
-        self._channel.transport.write(
-            own_answer(status, body, fields=fields, keep_alive=keep_alive, head_only=head_only)
-        )
-
-    def _tell(self, cut: AnswerCut) -> None:
-        """Say that the answer is cut, if its framing leaves room for it."""
-        relay = self._relay
-        if relay is not None and relay.tellable and self.record.streamed:
-            message = f"{self.record.node} could not finish this answer: {cut}"
-            relay.tell(problems.in_stream(self._route.dialect, message))
+        if not self._head.minor:
+            # One who knows no "keep-alive" waits for the connection's end.
+            self._channel.last()
+        self._channel.answer(status, body, fields, head_only=self._head.method == b"HEAD")
 
     def _unforeseen(self, failure: Failure) -> None:
-        """A fault of ours: the log gets the traceback, the client a plain answer."""
-        _log.failure("an exchange failed", failure)
-        if self._relay is None:
-            self._answer_own(500, problems.body(self._route.dialect, 500, "internal error"))
-            self._channel.close()
-        else:
-            self._channel.abort()
+        """It could not even be ended in order."""
+        _log.failure("an exchange could not be ended", failure)
+        self._channel.abort()
 
     # Time.
 
@@ -295,8 +280,11 @@ class Exchange:
         """Told about once a second; ends what has lasted too long."""
         patience, channel = self._patience, self._channel
         limit = patience.limit
-        if patience.phase is Phase.BODY:
-            if self._relay is not None and patience.progressed(self._relay.relayed, now):
+        if self._turn is not None:
+            self._turn.sweep(now)
+        if self._relay is not None:
+            if patience.progressed((self._relay.relayed, channel.paused), now):
+                self._gateway.upstreams[self.record.node].answered_at = now
                 return
             if channel.paused:
                 limit = self._gateway.limits.send_timeout

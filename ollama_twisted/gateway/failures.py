@@ -42,6 +42,10 @@ class Reset(AttemptFailed):
     reason = "reset"
 
 
+class Stale(Reset):
+    """A connection that had been used before turned out to be closed: nothing came back."""
+
+
 class BadAnswerHead(AttemptFailed):
     """What came back is not HTTP/1.x that can be passed on."""
 

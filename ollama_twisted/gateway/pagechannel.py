@@ -1,7 +1,8 @@
-"""What twisted.web's Request asks of the connection that it answers on."""
+"""The side of a client's connection that answers are written to: nodes', pages', and our own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet._producer_helpers import _PullToPush
@@ -11,28 +12,75 @@ from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from zope.interface import implementer
 
+from ollama_twisted.gateway.body import Body
+from ollama_twisted.wire.answers import own_answer
+from ollama_twisted.wire.head import RequestHead
+
 
 @implementer(IPushProducer)
 class PageChannel(Protocol):
     """
-    The side of a channel that answers are written to.
+    What twisted.web's Request asks of the connection that it answers on, and a little more.
 
     It is the only producer that the transport knows; whoever answers at the moment
     is paused and resumed through it.
     """
 
     transport: Any
+    site: Any
 
     def __init__(self) -> None:
         #: The client does not read as fast as it is written to.
         self.paused = False
         self._producer: Any = None
 
+    @property
+    def keeps_alive(self) -> bool:
+        """May the connection be used again after the answer that is being given?"""
+        raise NotImplementedError
+
+    def last(self) -> None:
+        """This answer is the connection's last."""
+        raise NotImplementedError
+
+    def answer(
+        self,
+        status: int,
+        body: bytes | str,
+        fields: Sequence[tuple[bytes, bytes]] = (),
+        head_only: bool = False,
+    ) -> None:
+        """Write an answer of the gateway's own; ``done`` or ``close`` must follow."""
+        self.transport.write(
+            own_answer(
+                status, body, fields=fields, keep_alive=self.keeps_alive, head_only=head_only
+            )
+        )
+
+    def begin_page(self, head: RequestHead, body: Body) -> Request:
+        """Let twisted.web answer; what it is given may be done with before this returns."""
+        if not head.minor:
+            self.last()
+        request: Request = self.site.requestFactory(self, False)
+        for name, value in head.fields:
+            request.requestHeaders.addRawHeader(name, value)
+        request.parseCookies()
+        request.gotLength(body.size)
+        request.content.write(body.whole())  # type: ignore[union-attr]
+        body.close()
+        if not self.keeps_alive:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        return request
+
     def produce(self, producer: Any) -> None:
         """Pause and resume ``producer`` as the client reads; ``None`` ends it."""
+        if self.paused:
+            if producer is not None:
+                producer.pauseProducing()
+            elif self._producer is not None:
+                # Whoever comes next to a node's connection must not find it paused.
+                self._producer.resumeProducing()
         self._producer = producer
-        if producer is not None and self.paused:
-            producer.pauseProducing()
 
     def done(self) -> None:
         """The answer has been written, whole."""
@@ -53,8 +101,9 @@ class PageChannel(Protocol):
             self._producer.resumeProducing()
 
     def stopProducing(self) -> None:
-        if self._producer is not None:
-            self._producer.stopProducing()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()
 
     def requestDone(self, request: Request) -> None:
         self.done()
@@ -79,8 +128,9 @@ class PageChannel(Protocol):
             self.produce(producer)
         else:
             pulled = _PullToPush(producer, self)
-            self.produce(pulled)
+            # Before it has started, it cannot be paused.
             pulled.startStreaming()
+            self.produce(pulled)
 
     def unregisterProducer(self) -> None:
         producer, self._producer = self._producer, None

@@ -23,13 +23,13 @@ class Patience:
     look at the clock.
     """
 
-    __slots__ = ("_count", "_since", "limit", "phase")
+    __slots__ = ("_seen", "_since", "limit", "phase")
 
     def __init__(self) -> None:
         self.phase = Phase.PLACE
         self.limit = inf
         self._since = inf
-        self._count = -1
+        self._seen: object = None
 
     def wait(self, phase: Phase, limit: float, now: float) -> None:
         """From now on this is waited for, and no longer than ``limit`` seconds."""
@@ -37,11 +37,11 @@ class Patience:
         self.limit = limit
         self._since = now
 
-    def progressed(self, count: int, now: float) -> bool:
-        """Has the count changed since the last look?  Then the wait begins anew."""
-        if count == self._count:
+    def progressed(self, seen: object, now: float) -> bool:
+        """Has anything changed since the last look?  Then the wait begins anew."""
+        if seen == self._seen:
             return False
-        self._count = count
+        self._seen = seen
         self._since = now
         return True
 

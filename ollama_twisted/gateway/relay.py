@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ollama_twisted.gateway.pagechannel import PageChannel
 from ollama_twisted.gateway.task import Signal
-from ollama_twisted.wire.framed import Framed
+from ollama_twisted.wire import problems
+from ollama_twisted.wire.framed import Framed, framed_for
 from ollama_twisted.wire.framing import chunk
+from ollama_twisted.wire.head import AnswerHead, RequestHead
+from ollama_twisted.wire.headers import answer_to_client
+from ollama_twisted.wire.routes import Dialect
 from ollama_twisted.wire.stream import Watch
 
 
@@ -24,6 +29,7 @@ class Relay:
     """
 
     __slots__ = (
+        "_at_boundary",
         "_framed",
         "_head",
         "_seconds",
@@ -32,8 +38,8 @@ class Relay:
         "_write",
         "done",
         "first_at",
+        "plain",
         "relayed",
-        "tellable",
     )
 
     def __init__(
@@ -57,8 +63,9 @@ class Relay:
         self.relayed = 0
         #: When the first byte of the body passed; 0.0 before.
         self.first_at = 0.0
-        #: Broken off between two messages, so that a last one can be added.
-        self.tellable = False
+        #: Its content is sent as it is, not compressed.
+        self.plain = True
+        self._at_boundary = False
         #: Fires with nothing once the answer has passed whole; fails with AnswerCut.
         self.done: Signal[None] = Signal(cancel)
 
@@ -88,9 +95,40 @@ class Relay:
     def broke(self, why: str, at_boundary: bool) -> None:
         if self._head:
             self.part(b"", b"")
-        self.tellable = at_boundary and self._tail.endswith(b"\n")
+        self._at_boundary = at_boundary
         self.done.fail(AnswerCut(why))
 
-    def tell(self, problem: bytes) -> None:
-        """Put one more message at the end of an answer that broke off between two messages."""
+    def tell(self, dialect: Dialect, message: str) -> None:
+        """Say at the end of a stream that it broke off, if it did so between two lines."""
+        if not (self.plain and self._at_boundary and self._tail.endswith(b"\n")):
+            return
+        problem = problems.in_stream(dialect, message)
+        if dialect is not Dialect.OLLAMA and not self._tail.endswith(b"\n\n"):
+            # An event ends with an empty line, which may not have come.
+            problem = b"\n" + problem
         self._write(problem if self._framed.closes else chunk(problem))
+
+
+def relay_for(
+    request: RequestHead,
+    answer: AnswerHead,
+    channel: PageChannel,
+    node: bytes,
+    seconds: Callable[[], float],
+    watch: Watch | None,
+    cancel: Callable[[], Any],
+) -> Relay:
+    """What carries ``answer`` to the client of ``channel``; its head is written anew."""
+    framed = framed_for(answer, request.method, request.minor)
+    if framed.closes:
+        channel.last()
+    head = answer_to_client(
+        answer,
+        framing=framed.line,
+        node=node,
+        keep_alive=channel.keeps_alive,
+        minor=request.minor,
+    )
+    relay = Relay(channel.transport.write, head, framed, seconds, watch, cancel)
+    relay.plain = b"content-encoding" not in answer.lower
+    return relay

@@ -51,6 +51,12 @@ class Turn:
             pool.leave(waiter)
             raise
 
+    def sweep(self, now: float) -> None:
+        """Told about once a second: wait no more if the last node that may serve is gone."""
+        pool = self._gateway.pool
+        if pool.blocked(self._want, now) is Blocked.NO_NODE:
+            self._granted.errback(Refused(503, self._gateway.why_nobody(self._want), "no_node"))
+
     def expire(self, limit: float) -> None:
         """The wait has lasted too long."""
         message = f"no node was free within {limit:.0f} s"
