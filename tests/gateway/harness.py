@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ollama_twisted.config.resolved import Address, Config, GatewayLimits, NodeConfig
+from ollama_twisted.config.resolved import Address, Config, GatewayLimits, LineConfig, NodeConfig
 from ollama_twisted.gateway.channel import Channel
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.pages import pages
@@ -71,9 +72,24 @@ class Wire(StringTransport):
         self.aborted = False
         self.half_closed = False
         self.protocol: Any = None
+        #: Each write by itself, as a socket would have been given it.
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        super().write(data)
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         pass
+
+    def pauseProducing(self) -> None:
+        # A closed connection has nothing to pause, and a real one does not mind.
+        if not self.disconnecting:
+            super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        if not self.disconnecting:
+            super().resumeProducing()
 
     def abortConnection(self) -> None:
         self.aborted = True
@@ -113,6 +129,14 @@ class Client:
     def leave(self, reason: Exception | None = None) -> None:
         self.wire.lose(reason)
 
+    def stall(self) -> None:
+        """Read no more: what is sent piles up, until the transport calls for a pause."""
+        self.channel.pauseProducing()
+
+    def catch_up(self) -> None:
+        """Read all that had piled up."""
+        self.channel.resumeProducing()
+
     @property
     def hung_up(self) -> bool:
         """Has the gateway ended the connection?"""
@@ -137,6 +161,16 @@ class NodeSide:
 
     def close(self, reason: Exception | None = None) -> None:
         self.wire.lose(reason)
+
+    @property
+    def paused(self) -> bool:
+        """Does the gateway read nothing more from it for now?"""
+        return self.wire.producerState == "paused"
+
+    @property
+    def gone(self) -> bool:
+        """Has the gateway ended the connection?"""
+        return self.wire.aborted or self.wire.disconnecting
 
 
 class FakeEndpoint:
@@ -172,6 +206,7 @@ class World:
         models: tuple[str, ...] = ("m",),
         strategy: str = "round_robin",
         limits: GatewayLimits | None = None,
+        line: LineConfig | None = None,
         **node: Any,
     ) -> None:
         self.clock = Clock()
@@ -186,6 +221,7 @@ class World:
             ),
             strategy=strategy,
             gateway=limits or GatewayLimits(),
+            line=line or LineConfig(),
         )
         self.pool = NodePool(self.config, Random(1))
         self.gateway = Gateway(
@@ -255,3 +291,10 @@ def message(answer: bytes) -> str:
     text = json.loads(split(answer)[2])["error"]
     assert isinstance(text, str)
     return text
+
+
+def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
+    """``data`` cut at these places, as the network may cut it."""
+    places = [0, *sorted(set(cuts)), len(data)]
+    found = [data[start:end] for start, end in pairwise(places)]
+    return [each for each in found if each]
