@@ -21,7 +21,6 @@ from ollama_twisted.gateway.body import Body
 from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.gateway.pagechannel import PageChannel
 from ollama_twisted.web.hosts import is_loopback
-from ollama_twisted.wire.answers import own_answer
 from ollama_twisted.wire.framing import ChunkedBody, FramingError
 from ollama_twisted.wire.head import MAX_HEAD, BadRequest, RequestHead, read_request
 
@@ -33,9 +32,12 @@ if TYPE_CHECKING:
 MAX_PIPELINED = 64 * 1024
 #: How long an answer that ends a connection may take to arrive (RFC 9112 9.6).
 LINGER = 5.0
+#: Bytes of a body that must come each second on average, once it has had its first time.
+SLOWEST = 1024
 
 
 class _State(Enum):
+    IDLE = "idle"
     HEAD = "head"
     BODY = "body"
     BUSY = "busy"
@@ -54,11 +56,13 @@ class Channel(PageChannel):
         self.peer = b""
         self.local = False
         self.proto = b"http"
-        self._state = _State.HEAD
+        self._state = _State.IDLE
         self._buffer = b""
         self._head: RequestHead | None = None
         self._body: Body | None = None
         self._framing: ChunkedBody | None = None
+        #: When the body must be here, if nothing of it has come.
+        self._in_pace = inf
         self._served: Exchange | Request | None = None
         self._keep_alive = True
         self._advancing = False
@@ -81,35 +85,30 @@ class Channel(PageChannel):
             return
         if self._buffer:
             data = self._buffer + data
-        if self._state is _State.BUSY:
+        if self._state is _State.BUSY or (self.paused and self._state is not _State.BODY):
             self._buffer = data
             if len(data) > MAX_PIPELINED:
                 self.abort()
             return
-        if not self._buffer and self._state is _State.HEAD:
-            # The first byte of a head: from now on it has its time in all,
-            # however slowly the rest trickles in.
-            self._wait(self.site.limits.head_timeout)
         self._buffer = b""
         self._advance(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.due = inf
         self.site.left(self)
-        self.produce(None)
+        self._producer = None
         served, self._served = self._served, None
         if isinstance(served, Exchange):
             served.client_left()
         elif served is not None:
             served.connectionLost(reason)
-        if self._body is not None and not isinstance(served, Exchange):
+        if self._body is not None and served is None:
             self._body.close()
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
-        if self._state is _State.HEAD and self._buffer:
-            data, self._buffer = self._buffer, b""
-            self._advance(data)
+        if self._state is _State.IDLE or self._state is _State.HEAD:
+            self._next()
 
     # Reading requests.
 
@@ -119,42 +118,45 @@ class Channel(PageChannel):
         self._advancing = True
         try:
             while data:
-                if self._state is _State.HEAD and not self.paused:
-                    data = self._read_head(data)
-                elif self._state is _State.BODY:
+                if self._state is _State.BODY:
                     data = self._read_body(data)
-                else:
+                elif self._state in (_State.BUSY, _State.ENDING) or self.paused:
                     break
+                else:
+                    data = self._read_head(data)
         except BadRequest as error:
             self._refuse(error)
             return
         except FramingError as error:
             self._refuse(BadRequest(400, f"malformed body: {error}"))
             return
+        except OSError:
+            self._refuse(BadRequest(507, "there is no room to keep the body"))
+            return
         finally:
             self._advancing = False
         if data and self._state is not _State.ENDING:
-            if self._state is _State.HEAD:
-                self._wait(self.site.limits.head_timeout)
             self._buffer = data
 
     def _read_head(self, data: bytes) -> bytes:
         # RFC 9112 2.2: an empty line before a request is skipped.
-        if data[:2] == b"\r\n":
-            data = data[2:]
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end > MAX_HEAD:
-            if len(data) > MAX_HEAD:
-                read_request(data)  # which says what of it is too long
-            self._buffer = data
-            return b""
-        head = read_request(data[:end])
-        data = data[end + 4 :]
+        start = 2 if data.startswith(b"\r\n") else 0
+        end = data.find(b"\r\n\r\n", start)
         limits = self.site.limits
+        if end < 0 or end > start + MAX_HEAD:
+            if len(data) > start + MAX_HEAD:
+                read_request(data[start:])  # which says what of it is too long
+            self._buffer = data
+            if self._state is _State.IDLE:
+                # From now on the head has its time in all, however slowly it trickles in.
+                self._state = _State.HEAD
+                self._wait(limits.head_timeout)
+            return b""
+        self._head = head = read_request(data[start:end])
+        data = data[end + 4 :]
         if head.length > limits.max_body:
             raise BadRequest(413, f"the body is longer than {limits.max_body} bytes")
         self.site.admit(head, self)
-        self._head = head
         self._body = Body(limits.memory_body)
         if head.chunked or head.length:
             if head.expect_continue and not data:
@@ -162,6 +164,7 @@ class Channel(PageChannel):
             self._framing = ChunkedBody() if head.chunked else None
             self._state = _State.BODY
             self._wait(limits.body_timeout)
+            self._in_pace = self.due
             # An empty chunked body may be here whole.
             return self._read_body(data) if data else b""
         self._begin()
@@ -186,6 +189,7 @@ class Channel(PageChannel):
             self._begin()
         else:
             self._wait(limits.body_timeout)
+            self.due = min(self.due, self._in_pace + body.size / SLOWEST)
         return rest
 
     def _begin(self) -> None:
@@ -196,33 +200,19 @@ class Channel(PageChannel):
         self.due = inf
         self._keep_alive = head.keep_alive and not self.site.draining
         if self.site.owns(head):
-            self._begin_page(head, body)
+            self._served = page = self.begin_page(head, body)
+            page.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
         else:
             self._served = exchange = Exchange(self.site.gateway, self, head, body)
             exchange.begin()
-
-    def _begin_page(self, head: RequestHead, body: Body) -> None:
-        """Let twisted.web answer: a page of our own."""
-        self._keep_alive = self._keep_alive and head.minor > 0
-        self._served = request = self.site.requestFactory(self, False)
-        for name, value in head.fields:
-            request.requestHeaders.addRawHeader(name, value)
-        request.parseCookies()
-        request.gotLength(body.size)
-        request.content.write(body.whole())  # type: ignore[attr-defined]
-        if not self._keep_alive:
-            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
-        request.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
 
     # Answering.
 
     @property
     def keeps_alive(self) -> bool:
-        """May the connection be used again after the answer that is being given?"""
         return self._keep_alive
 
     def last(self) -> None:
-        """This answer is the connection's last: only closing it can end it."""
         self._keep_alive = False
 
     def done(self) -> None:
@@ -232,8 +222,13 @@ class Channel(PageChannel):
         if not self._keep_alive:
             self._end()
             return
-        self._state = _State.HEAD
-        self._wait(self.site.limits.keep_alive)
+        self._state = _State.IDLE
+        self._next()
+
+    def _next(self) -> None:
+        limits = self.site.limits
+        if self._state is _State.IDLE:
+            self._wait(limits.send_timeout if self.paused else limits.keep_alive)
         if self._buffer and not self.paused and not self._advancing:
             data, self._buffer = self._buffer, b""
             self._advance(data)
@@ -253,38 +248,33 @@ class Channel(PageChannel):
         if self._body is not None:
             self._body.close()
             self._body = None
-        self.site.refused(self, error)
-        self.transport.write(own_answer(error.status, error.message, keep_alive=False))
-        self._linger()
+        self.site.refused(self, self._head, error)
+        self._keep_alive = False
+        self.answer(error.status, error.message)
+        self._end(lingering=True)
 
-    def _end(self) -> None:
+    def _end(self, lingering: bool = False) -> None:
         self._state = _State.ENDING
         self._buffer = b""
-        self._wait(self.site.limits.send_timeout)
         self.transport.unregisterProducer()
-        self.transport.loseConnection()
-
-    def _linger(self) -> None:
         # Closing while the client still sends would reset the connection, and
-        # with it the answer: stop writing first, and read on for a while.
-        if not hasattr(self.transport, "loseWriteConnection"):
-            self._end()
-            return
-        self._state = _State.ENDING
-        self._buffer = b""
-        self._wait(LINGER)
-        self.transport.unregisterProducer()
-        self.transport.loseWriteConnection()
+        # with it the answer: stop writing first, then, and read on for a while.
+        if lingering and hasattr(self.transport, "loseWriteConnection"):
+            self._wait(LINGER)
+            self.transport.loseWriteConnection()
+        else:
+            self._wait(self.site.limits.send_timeout)
+            self.transport.loseConnection()
 
     @property
     def busy(self) -> bool:
-        """Is an answer under way?"""
-        return self._served is not None
+        """Is a request under way?"""
+        return self._state is not _State.IDLE and self._state is not _State.ENDING
 
     def drain(self) -> None:
         """Make the answer that is being given, or none, the last one."""
         self._keep_alive = False
-        if self._served is None and self._state is _State.HEAD:
+        if self._state is _State.IDLE:
             self._end()
 
     # Time.
@@ -298,9 +288,9 @@ class Channel(PageChannel):
             self._served.sweep(now)
         elif now >= self.due:
             self.due = inf
-            if self._state is _State.BODY or (self._state is _State.HEAD and self._buffer):
-                self._refuse(BadRequest(408, "the request took too long to arrive"))
-            elif self._state is _State.HEAD:
+            if self._state is _State.ENDING or self.paused:
+                self.abort()
+            elif self._state is _State.IDLE:
                 self._end()
             else:
-                self.abort()
+                self._refuse(BadRequest(408, "the request took too long to arrive"))

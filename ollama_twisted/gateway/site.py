@@ -80,14 +80,14 @@ class GatewaySite(Site):
             return b"text/html" in head.lower.get(b"accept", b"")
         return path in PAGES or path.startswith(b"/static/")
 
-    def refused(self, channel: Channel, error: BadRequest) -> None:
-        """A request ended at the door."""
+    def refused(self, channel: Channel, head: RequestHead | None, error: BadRequest) -> None:
+        """A request ended at the door; ``head`` is known if that could be read."""
         now = self.seconds()
         self.gateway.account(
             Record(
                 operation="refused",
-                method=b"",
-                path=b"",
+                method=head.method if head is not None else b"",
+                path=head.path if head is not None else b"",
                 client=channel.peer,
                 started=now,
                 ended=now,
