@@ -25,7 +25,8 @@ def poll_without_log_context(reactor: Any) -> bool:
         return False
     if reactor.__class__ is not EPollReactor:
         return False
-    reactor.doPoll = reactor.doIteration = _turn(reactor)
+    # One instance's methods: the class, and with it any other reactor, stays as it is.
+    vars(reactor).update(doPoll=(turn := _turn(reactor)), doIteration=turn)
     return True
 
 

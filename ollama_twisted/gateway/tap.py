@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+from twisted.logger import Logger
 from twisted.python import usage
 
 from ollama_twisted.config.load import load
@@ -14,6 +17,8 @@ from ollama_twisted.config.resolved import Config
 from ollama_twisted.config.table import describe
 from ollama_twisted.errors import ConfigError
 from ollama_twisted.gateway.demo import Demo
+
+_log = Logger()
 
 
 class Options(usage.Options):
@@ -54,18 +59,35 @@ class Options(usage.Options):
     opt_l = opt_listen
 
     def postOptions(self) -> None:
-        self.config = self._load()
-        if self["check"]:
-            print(describe(self.config))
-            raise SystemExit(0)
-
-    def _load(self) -> Config:
         try:
-            return load(self, os.environ, Path.cwd())
+            self.config: Config = load(self, os.environ, Path.cwd())
+            _see_endpoints(self.config.gateway.listen)
         except ConfigError as error:
             # Not a UsageError: the help text would bury what is wrong.
             print(f"ollama-gateway: the configuration cannot be used:\n{error}", file=sys.stderr)
             raise SystemExit(1) from None
+        if self["check"]:
+            print(describe(self.config))
+            raise SystemExit(0)
+
+
+def _see_endpoints(endpoints: Iterable[str]) -> None:
+    """
+    See that Twisted understands where to listen, before anything else is done.
+
+    @raise ConfigError: it does not.
+    """
+    from twisted.internet import reactor
+
+    faults = []
+    for endpoint in endpoints:
+        try:
+            serverFromString(reactor, endpoint)
+        except Exception as error:
+            # Plugins parse these, each in its own way.
+            faults.append(f"listen: {endpoint!r} is no endpoint: {error}")
+    if faults:
+        raise ConfigError(faults)
 
 
 def makeService(options: Options) -> IService:
@@ -83,6 +105,8 @@ def makeService(options: Options) -> IService:
         demo = Demo.unless_ollama_runs(config)
         if demo is not None:
             config, notice = demo.config, demo.notice
+    for warning in config.warnings:
+        _log.warn("{warning}", warning=warning)
     service = GatewayService(config, reactor, notice)
     if demo is not None:
         demo.service(reactor).setServiceParent(service)
