@@ -33,7 +33,7 @@ def describe(config: Config) -> str:
 
 def _nodes(nodes: Iterable[NodeConfig]) -> Table:
     table = _table(
-        "Nodes", "name", "where", "weight", "sizes", "in flight", "headers", "for people"
+        "Nodes", "name", "where", "weight", "sizes", "in flight", "headers", "description"
     )
     # An address that is broken in two cannot be copied.
     table.columns[1].no_wrap = True

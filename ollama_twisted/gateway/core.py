@@ -55,7 +55,7 @@ class Gateway:
         self.notice = ""
         #: When each node's list of models was last had.
         self.listed_at: dict[str, float] = {}
-        self._labels = {node.name: node.name.encode("ascii", "replace") for node in config.nodes}
+        self._labels = {node.name: node.name.encode() for node in config.nodes}
         self._own_fields = {node.name: _own_fields(node) for node in config.nodes}
         self._known: set[str] = set()
 
