@@ -102,6 +102,44 @@ def state_called(word: str) -> State:
     return _BY_WORD.get(word.upper().replace("_", "").replace("-", ""), State.UNKNOWN)
 
 
+class Reading(NamedTuple):
+    """
+    What a tool's text says.
+
+    ``refused`` counts the lines that should have been rows and were not understood.
+    """
+
+    rows: list[Row]
+    refused: int = 0
+
+    @property
+    def believable(self) -> bool:
+        """Whether the text is what this tool prints, and not something else."""
+        return self.refused <= len(self.rows) // 2
+
+
+def whole_lines(text: str) -> list[str]:
+    """
+    The lines of a text; a last one without its end is left out.
+
+    Every tool ends its last line too.  One that does not was cut short, perhaps
+    in the middle of a number that would still look like one.
+    """
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def end(ip: str, port: str) -> tuple[str, int]:
+    """One end of a row as an address and a number; refuses, with a ValueError, what is none."""
+    if port == "*":
+        return plain(ip), 0
+    if len(port) > 5 or not (port.isascii() and port.isdigit()):
+        raise ValueError(port)
+    number = int(port)
+    if number > 65535:
+        raise ValueError(port)
+    return plain(ip), number
+
+
 @lru_cache(16384)
 def plain(ip: str) -> str:
     """
@@ -127,4 +165,50 @@ def count(rows: Iterable[Row], ports: Collection[int]) -> dict[int, Connections]
     cannot be seen, and only when the server must be on this machine: connections
     from here to somebody else's port of the same number are not ours.
     """
-    raise NotImplementedError
+    tallies = {port: _Tally() for port in ports}
+    clients = []
+    for row in rows:
+        tally = tallies.get(row[1])
+        if tally is not None:
+            tally.add(row, row[2])
+        elif row[3] in tallies:
+            clients.append(row)
+    for row in clients:
+        tally = tallies[row.peer_port]
+        here = (row.local_ip, row.local_port)
+        if _on_one_machine(row) and here not in tally.ends:
+            tally.add(row, row.local_ip)
+            tally.ends.add(here)
+    return {port: tally.connections(port) for port, tally in tallies.items()}
+
+
+class _Tally:
+    """The sums for one port, and the clients' ends that are in them."""
+
+    __slots__ = ("ends", "peers", "round_trips", "states", "timed")
+
+    def __init__(self) -> None:
+        self.states = dict.fromkeys(State, 0)
+        self.peers: dict[str, int] = {}
+        self.ends: set[tuple[str, int]] = set()
+        self.round_trips = 0.0
+        self.timed = 0
+
+    def add(self, row: Row, client: str) -> None:
+        state = row[4]
+        self.states[state] += 1
+        self.ends.add((row[2], row[3]))
+        if state is State.ESTABLISHED:
+            self.peers[client] = self.peers.get(client, 0) + 1
+            rtt = row[10]
+            if rtt is not None:
+                self.round_trips += rtt
+                self.timed += 1
+
+    def connections(self, port: int) -> Connections:
+        rtt = self.round_trips / self.timed if self.timed else None
+        return Connections(port, self.states, self.peers, rtt)
+
+
+def _on_one_machine(row: Row) -> bool:
+    return row.local_ip == row.peer_ip or row.peer_ip.startswith("127.")

@@ -1,0 +1,220 @@
+"""
+What went over the ports: added up from looks that overlap, miss things and come late.
+
+Each socket is known by its key.  A dump tells how far every living socket has
+come; an *ending* is the last word of one that was destroyed.  Both together are
+exact.  With dumps alone, what a connection did after its last dump is lost: the
+sums are then a lower bound, and the connections concerned are counted.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from ollama_twisted.probe.connection import Row, State
+from ollama_twisted.probe.snapshot import Method, Quality, Traffic
+
+# An ending and a dump may cross: the dump read later may have been taken before.
+# So many ended sockets are remembered, to know them when they seem to return.
+REMEMBERED = 65536
+
+# Sockets in these states have no sums: the kernel keeps little more than their address.
+_BARE = {State.SYN_RECV, State.TIME_WAIT}
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What was counted for one port so far."""
+
+    opened: int = 0
+    closed: int = 0
+    unaccounted: int = 0
+    sent: int = 0
+    received: int = 0
+    retransmitted: int | None = None
+
+
+class Ledger:
+    """
+    The sums of several ports.
+
+    The first dump is where counting begins: what its sockets carried before is
+    nobody's.  Of what is told later, each byte is counted once, and no sum ever
+    goes down.
+    """
+
+    def __init__(self, ports: Collection[int], estimate: tuple[int, int] | None = None) -> None:
+        self._sums = {port: _Sums() for port in ports}
+        self._estimate = estimate
+        self._last: dict[str, tuple[int, int, int, int]] = {}
+        self._ended: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._ended_peers: dict[tuple[str, int], str] = {}
+        self._suspects: set[str] = set()
+        self._begun = False
+        self._clients: dict[int, set[tuple[str, int]]] | None = None
+        self._method: Method | None = None
+        self._lossy: dict[int, bool] = {}
+
+    def traffic(self) -> dict[int, Traffic]:
+        """The sums as they are now."""
+        return {port: self._of(port, sums) for port, sums in self._sums.items()}
+
+    def _of(self, port: int, sums: _Sums) -> Traffic:
+        plainly = (sums.opened, sums.closed, sums.unaccounted)
+        if self._method is None:
+            return Traffic(*plainly)
+        if self._method is Method.ESTIMATE:
+            return Traffic(
+                *plainly, sums.sent, sums.received, None, self._method, Quality.ESTIMATED
+            )
+        exact = self._method is Method.SS_EVENTS and not self._lossy.get(port, False)
+        quality = Quality.EXACT if exact else Quality.LOWER_BOUND
+        return Traffic(
+            *plainly, sums.sent, sums.received, sums.retransmitted, self._method, quality
+        )
+
+    def dump(self, rows: Iterable[Row], method: Method, unbroken: bool) -> None:
+        """
+        Take in a dump of all sockets that are alive.
+
+        ``unbroken`` says that every ending since the last dump was told, or will
+        be before the next.  Then a socket that vanished is waited for until the
+        next dump; otherwise it is given up at once.
+        """
+        before = {port: sums.unaccounted for port, sums in self._sums.items()}
+        last, ended, begun = self._last, self._ended, self._begun
+        living = dict[str, tuple[int, int, int, int]]()
+        lingering = []
+        for row in rows:
+            key, sums = row[5], self._sums.get(row[1])
+            if key is None or sums is None or key in ended:
+                continue
+            sent, received = row[7], row[8]
+            if sent is None or received is None:
+                if row[4] is State.TIME_WAIT:
+                    lingering.append(row)
+                continue
+            known = last.get(key)
+            told = (row[1], sent, received, row[9] or 0)
+            if known == told:
+                living[key] = known
+            elif begun:
+                living[key] = self._advance(sums, known, row)
+            else:
+                sums.retransmitted = None if row[9] is None else 0
+                living[key] = told
+        self._begun = True
+        self._settle(living, method, unbroken)
+        if begun and not unbroken:
+            self._find_missed(lingering, living)
+        elif not begun:
+            for row in lingering:
+                self._remember(row)
+        self._clients = None
+        self._method = method
+        self._lossy = {
+            port: not unbroken or sums.unaccounted > before[port]
+            for port, sums in self._sums.items()
+        }
+
+    def _settle(
+        self, living: dict[str, tuple[int, int, int, int]], method: Method, unbroken: bool
+    ) -> None:
+        """Replace the living; give up those that vanished, at once or at the second dump."""
+        suspects = set()
+        for key in self._last.keys() - living.keys():
+            known = self._last[key]
+            if unbroken and method is Method.SS_EVENTS and key not in self._suspects:
+                suspects.add(key)
+                living[key] = known
+                continue
+            sums = self._sums[known[0]]
+            sums.closed += 1
+            sums.unaccounted += 1
+            self._bury(key, ("", 0))
+        self._last = living
+        self._suspects = suspects
+
+    def _find_missed(
+        self, lingering: Iterable[Row], living: dict[str, tuple[int, int, int, int]]
+    ) -> None:
+        """Count the connections of which only the tombstone was ever seen."""
+        for row in lingering:
+            key = row.key or ""
+            if key in living or (row.peer_ip, row.peer_port) in self._ended_peers:
+                continue
+            sums = self._sums[row.local_port]
+            sums.opened += 1
+            sums.closed += 1
+            sums.unaccounted += 1
+            self._remember(row)
+
+    def ended(self, row: Row) -> None:
+        """Take in the last word of a socket.  Before the first dump it is not ours to count."""
+        key, sums = row.key, self._sums.get(row.local_port)
+        if key is None or sums is None or key in self._ended or row.peer_port == 0:
+            return
+        known = self._last.pop(key, None)
+        self._suspects.discard(key)
+        if self._begun and row.sent is not None:
+            self._advance(sums, known, row)
+            sums.closed += 1
+        self._remember(row)
+
+    def _advance(
+        self, sums: _Sums, known: tuple[int, int, int, int] | None, row: Row
+    ) -> tuple[int, int, int, int]:
+        """Add what is new since a socket was last heard of."""
+        if known is None:
+            sums.opened += 1
+            known = (row.local_port, 0, 0, 0)
+        sent = max(known[1], row.sent or 0)
+        received = max(known[2], row.received or 0)
+        again = known[3]
+        if row.retransmitted is not None:
+            again = max(again, row.retransmitted)
+            sums.retransmitted = (sums.retransmitted or 0) + again - known[3]
+        sums.sent += sent - known[1]
+        sums.received += received - known[2]
+        return (row.local_port, sent, received, again)
+
+    def _remember(self, row: Row) -> None:
+        self._bury(row.key or "", (row.peer_ip, row.peer_port))
+
+    def _bury(self, key: str, peer: tuple[str, int]) -> None:
+        self._ended[key] = peer
+        if peer[1]:
+            self._ended_peers[peer] = key
+        while len(self._ended) > REMEMBERED:
+            old, peer = self._ended.popitem(last=False)
+            if self._ended_peers.get(peer) == old:
+                del self._ended_peers[peer]
+
+    def census(self, rows: Iterable[Row]) -> None:
+        """
+        Take in a look without bytes: who is there now, known by address alone.
+
+        With an estimate, each connection that came is taken to have carried it.
+        """
+        clients: dict[int, set[tuple[str, int]]] = {port: set() for port in self._sums}
+        for row in rows:
+            if row.local_port in clients and row.state not in _NO_CLIENT:
+                clients[row.local_port].add((row.peer_ip, row.peer_port))
+        if self._clients is not None:
+            for port, now in clients.items():
+                sums, before = self._sums[port], self._clients[port]
+                came = len(now - before)
+                sums.opened += came
+                sums.closed += len(before - now)
+                if self._estimate is not None:
+                    sums.sent += came * self._estimate[0]
+                    sums.received += came * self._estimate[1]
+        self._clients = clients
+        self._method = None if self._estimate is None else Method.ESTIMATE
+
+
+_NO_CLIENT = {State.LISTEN, State.BOUND, State.CLOSED, *_BARE}
+
+Ended = Callable[[Row], None]
