@@ -19,7 +19,7 @@ class PipelineTests(SynchronousTestCase):
         self.client = self.world.client()
 
     def test_one_at_a_time(self) -> None:
-        """The second request reaches a node once the first one has been answered, and not before."""
+        """The second request reaches a node once the first has been answered, and not before."""
         self.client.send(post(b"/first") + post(b"/second"))
         self.assertIn(b"POST /first ", self.world.node("a").asked())
         self.assertEqual(self.world.endpoints["b"].connections, [])
