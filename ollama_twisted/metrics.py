@@ -36,8 +36,8 @@ LOADED = 0.1
 _DURATION = tuple(round(0.01 * 2**power, 2) for power in range(17))
 _FIRST_TOKEN: tuple[float, ...] = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75)
 _FIRST_TOKEN += (1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0)
-_PER_TOKEN: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-_PER_TOKEN += (0.75, 1.0, 2.5)
+_PER_TOKEN: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2)
+_PER_TOKEN += (0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 _TOKENS = tuple(4.0**power for power in range(11))
 
 _EACH = ("operation", "model")
