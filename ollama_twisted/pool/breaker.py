@@ -13,7 +13,7 @@ from enum import Enum
 
 #: However often a node fails, it is tried again after this many seconds.
 LONGEST = 300.0
-#: A node that was let alone for so long after an ejection has lived it down.
+#: A node that has not failed for so long since an ejection has lived it down.
 LIVED_DOWN = 60.0
 
 

@@ -97,7 +97,11 @@ class Line:
             place = take_place(waiter.want, waiter.without)
             if place is not None:
                 self.leave(waiter)
-                waiter.granted(place)
+                try:
+                    waiter.granted(place)
+                except BaseException:
+                    place.give_back()
+                    raise
                 return True
         return False
 

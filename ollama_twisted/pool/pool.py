@@ -78,8 +78,11 @@ class NodePool:
         """
         Stand in line after ``lease`` had none; ``granted`` is called with a lease, later and once.
 
+        If ``granted`` raises, nobody has the place.
+
         @raise LineFull: as many wait as may.
         """
+        self._now = now
         return self.line.join(want, granted, without)
 
     def leave(self, waiter: Waiter) -> None:
@@ -97,7 +100,7 @@ class NodePool:
             candidates = self._candidates(nodes, without)
         if not candidates:
             return None
-        node = candidates[0] if len(candidates) == 1 else self._strategy.choose(candidates)
+        node = self._strategy.choose(candidates)
         node.in_flight += 1
         node.total_requests += 1
         return Lease(node, node.breaker.admitted(self._now), self)
@@ -128,8 +131,10 @@ class NodePool:
     def explain(self, want: Want, now: float) -> list[tuple[Node, Refusal | None]]:
         """Each node, with the reason why it may not serve the request at this moment."""
         explained = []
-        for node, refusal in eligible(self.nodes.values(), want, self._sizes):
-            if refusal is None and not node.breaker.admits(now):
+        judged = eligible(self.nodes.values(), want, self._sizes)
+        choice = any(refusal is None and node.breaker.admits(now) for node, refusal in judged)
+        for node, refusal in judged:
+            if refusal is None and choice and not node.breaker.admits(now):
                 refusal = Refusal(Reason.EJECTED, "ejected after failures")
             elif refusal is None and node.full:
                 refusal = Refusal(Reason.FULL, f"{node.in_flight} requests in flight")
@@ -182,7 +187,7 @@ class NodePool:
         if version is not None:
             node.version = version
         changed = node.health.passed() if ok else node.health.failed()
-        node.breaker.checked(ok and node.health.healthy, node.config.health.rise)
+        node.breaker.checked(ok, node.config.health.rise)
         if changed:
             self._changed()
         if models is not None:

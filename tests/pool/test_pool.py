@@ -60,6 +60,15 @@ class LeaseTests(SynchronousTestCase):
         pool = pool_of(*nodes, strategy="least_connections")
         self.assertEqual(sorted(names(*(pool.lease(ANY, 0) for _ in range(4)))), list("aabb"))
 
+    def test_only_choice(self) -> None:
+        """A node that was the only one free has had its turn all the same."""
+        pool = pool_of(node_config("a"), node_config("b", max_in_flight=1))
+        first = [pool.lease(ANY, 0) for _ in range(4)]
+        end(first[1])
+        self.assertEqual((names(*first), names(pool.lease(ANY, 0))), ("abaa", "b"))
+        pool = pool_of(node_config("a"), node_config("b"))
+        self.assertEqual(names(pool.lease(ANY, 0, B), pool.lease(ANY, 0)), "ab")
+
     def test_blocked(self) -> None:
         """That all are full is told from that nobody may serve."""
         pool = pool_of(node_config("a", max_in_flight=1))
@@ -143,7 +152,7 @@ class TrustTests(SynchronousTestCase):
     def test_trial_answering(self) -> None:
         """Nobody waits for the end of a trial's long answer."""
         self.lose(B)
-        lease = self.pool.lease(ANY, 12)
+        lease = self.pool.lease(ANY, 12, B)
         assert lease is not None
         lease.answering(12)
         self.assertEqual(names(lease, *(self.pool.lease(ANY, 12) for _ in range(2))), "aba")
@@ -203,6 +212,15 @@ class CheckTests(SynchronousTestCase):
             ejected,
             {Outcome.UNREACHABLE: (True, False), Outcome.GATEWAY_ERROR: (True, True)},
         )
+
+    def test_back_in_time(self) -> None:
+        """A node that flaps is used after ``rise`` good checks, also when checks had failed too."""
+        pool = pool_of(fragile("a", health=HealthConfig(rise=2, fall=2)), node_config("b"))
+        for _ in range(3):
+            end(pool.lease(ANY, 0, B), Outcome.UNREACHABLE)
+        for ok in (False, False, True, True):
+            pool.checked("a", 1, ok)
+        self.assertEqual(names(*(pool.lease(ANY, 1) for _ in range(2))), "ba")
 
     def test_models(self) -> None:
         """Requests follow the lists of models as they change."""
@@ -344,6 +362,18 @@ class WaitTests(SynchronousTestCase):
         end(first)
         self.assertEqual((self.granted, len(self.pool.line)), ([], 0))
 
+    def test_raises(self) -> None:
+        """A place given to somebody who cannot take it is not lost."""
+        first, _ = self.pool.lease(ANY, 0), self.pool.lease(ANY, 0)
+
+        def fail(lease: Lease) -> None:
+            raise RuntimeError("no thanks")
+
+        self.pool.wait(ANY, 0, fail)
+        self.assertRaises(RuntimeError, end, first)
+        self.wait()
+        self.assertEqual((names(self.pool.lease(ANY, 0)), names(*self.granted)), ("-", "a"))
+
     def test_deep(self) -> None:
         """A thousand who end at once are served one after another, not one within another."""
         pool = pool_of(node_config("a", max_in_flight=1), max_waiting=2000)
@@ -464,6 +494,12 @@ class ExplainTests(SynchronousTestCase):
             for node, refusal in pool.explain(ANY, 1)
         }
         self.assertEqual(told, {"a": Reason.EJECTED, "b": Reason.FULL, "c": Reason.DISABLED})
+
+    def test_no_choice(self) -> None:
+        """Ejected nodes may be chosen when there are no others."""
+        pool = pool_of(fragile("a"), node_config("b", enabled=False))
+        end(pool.lease(ANY, 0), Outcome.RESET)
+        self.assertEqual([each is None for _, each in pool.explain(ANY, 1)], [True, False])
 
     def test_none(self) -> None:
         """A node that may be chosen has no reason against it."""
