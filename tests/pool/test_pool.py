@@ -259,8 +259,10 @@ class WaitTests(SynchronousTestCase):
         )
         self.granted: list[Lease] = []
 
-    def wait(self, model: str | None = None, pool: NodePool | None = None) -> None:
-        (pool or self.pool).wait(Want(model), 0, self.granted.append)
+    def wait(
+        self, model: str | None = None, pool: NodePool | None = None, now: float = 0.0
+    ) -> None:
+        (pool or self.pool).wait(Want(model), now, self.granted.append)
 
     def test_granted(self) -> None:
         """One who waits has the place as soon as it is given back."""
@@ -330,6 +332,17 @@ class WaitTests(SynchronousTestCase):
         self.wait(pool=pool)
         trial.answering(12)
         self.assertEqual(names(trial, *self.granted), "aa")
+
+    def test_trial_abandoned(self) -> None:
+        """A trial that is given back goes to one who waits."""
+        pool = pool_of(fragile("a"), node_config("b", max_in_flight=1))
+        end(pool.lease(ANY, 0, B), Outcome.RESET)
+        pool.lease(ANY, 0)
+        trial = pool.lease(ANY, 12)
+        assert trial is not None
+        self.wait(pool=pool, now=12)
+        trial.give_back()
+        self.assertEqual(names(*self.granted), "a")
 
     def test_checked(self) -> None:
         """A node that comes up goes to those who wait."""
@@ -462,10 +475,12 @@ class ReplaceTests(SynchronousTestCase):
 
     def test_round(self) -> None:
         """The round begins anew, and stays fair, when the configuration changes."""
+        nodes = [node_config(name) for name in "abc"]
         for strategy in ("round_robin", "weighted_round_robin"):
+            self.replace(*nodes, strategy=strategy)
             for _ in range(5):
                 self.pool.lease(ANY, 0)
-            self.replace(node_config("a"), node_config("b"), node_config("c"), strategy=strategy)
+            self.replace(*nodes, strategy=strategy)
             self.assertEqual(names(*(self.pool.lease(ANY, 0) for _ in range(6))), "abcabc")
 
     def test_rules(self) -> None:
