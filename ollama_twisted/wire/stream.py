@@ -18,7 +18,8 @@ import msgspec
 _KEPT_PIECES = 4  # the last events of a stream: its reason, its usage, its end
 _SHORT, _LONG = 64, 8192  # a piece of a common size is a few lines, not a part of one
 _ENOUGH_OF_FIRST = 1024
-_LONGEST_OPEN = 2**18
+_LONGEST_LINE = 2**19
+_LONGEST_DOCUMENT = 2**15  # embeddings are longer, and nothing in them matters here
 
 _ENDS = frozenset({"message_stop", "response.completed", "response.incomplete"})
 _WANTED = frozenset(
@@ -85,11 +86,21 @@ class Watch:
     ``streamed``: it is a series of lines or events rather than one document.
     """
 
-    __slots__ = ("_first", "_open", "_open_size", "_pieces", "_steady", "_streamed", "started")
+    __slots__ = (
+        "_bound",
+        "_first",
+        "_open",
+        "_open_size",
+        "_pieces",
+        "_steady",
+        "_streamed",
+        "started",
+    )
 
     def __init__(self, streamed: bool = True) -> None:
         self.started = False
         self._streamed = streamed
+        self._bound = _LONGEST_LINE if streamed else _LONGEST_DOCUMENT
         self._steady = False  # well under way, and the last piece ended with its line
         self._first = b""
         self._pieces: deque[bytes] = deque(maxlen=_KEPT_PIECES)
@@ -114,9 +125,10 @@ class Watch:
             self._keep(lines + newline)
             self._open = [rest] if rest else []
             self._open_size = len(rest)
-        elif self._open_size > 2 * _LONGEST_OPEN:
-            self._open = [b"".join(self._open)[-_LONGEST_OPEN:]]
-            self._open_size = _LONGEST_OPEN
+        elif self._open_size > self._bound:
+            # Of a long document its end is enough: that is where the numbers are.
+            self._open = [b"".join(self._open)[-self._bound // 2 :]]
+            self._open_size = len(self._open[0])
         self._steady = self._streamed and not self._open and len(self._first) >= _ENOUGH_OF_FIRST
 
     def _keep(self, lines: bytes) -> None:
