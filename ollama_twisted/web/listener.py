@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.application.service import Service
@@ -55,3 +57,16 @@ class Listener(Service):
         port, self._port = self._port, None
         stopped: Deferred[None] | None = port.stopListening() if port is not None else None
         return stopped
+
+
+class Announcement(Service):
+    """Prints ``listening on ADDRESS`` for each listener once all of them listen."""
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        self._listeners = tuple(listeners)
+
+    def startService(self) -> None:
+        super().startService()
+        for listener in self._listeners:
+            # twistd has put its own log where sys.stdout was.
+            print(f"listening on {listener.address}", file=sys.__stdout__, flush=True)

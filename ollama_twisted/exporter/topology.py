@@ -1,0 +1,171 @@
+"""
+Who is connected to whom, as a document; and what has changed in it since the last one.
+
+Every end of every link is among the nodes.  Clients are shown by the names of the
+configuration alone: no address of anybody is in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from ollama_twisted.exporter.view import LOCAL, OTHER, ROUTER, NodeView, View
+from ollama_twisted.probe.snapshot import Traffic
+
+SCHEMA = 1
+
+Document = dict[str, Any]
+
+_TITLES = {LOCAL: "this machine", OTHER: "others"}
+
+
+class Topology:
+    """The newest document, and its number, which grows with every change."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._traffic: dict[str, tuple[float, Traffic]] = {}
+        self.document: Document = {
+            "schema": SCHEMA, "seq": 0, "time": None, "node": None,
+            "bytes": None, "nodes": [], "links": [],
+        }  # fmt: skip
+
+    @property
+    def number(self) -> int:
+        return self._number
+
+    def update(self, view: View) -> Document | None:
+        """Take in what is known now; what has changed, or ``None`` if nothing has."""
+        before = self.document
+        nodes, links = _nodes(view, self._rates(view)), list(_links(view))
+        changed = {
+            "nodes": _changed(before["nodes"], nodes),
+            "links": _changed(before["links"], links),
+        }
+        removed = {
+            "nodes": _removed(before["nodes"], nodes),
+            "links": _removed(before["links"], links),
+        }
+        if not any((*changed.values(), *removed.values())):
+            return None
+        self._number += 1
+        told = {"schema": SCHEMA, "seq": self._number, "time": _iso(view.time)}
+        first = view.nodes[0] if view.nodes else None
+        self.document = {
+            **told,
+            "node": first.name if first is not None else None,
+            "bytes": _source(first.traffic) if first is not None else None,
+            "nodes": nodes,
+            "links": links,
+        }
+        return {**told, **changed, "removed": removed}
+
+    def _rates(self, view: View) -> dict[str, tuple[float | None, float | None]]:
+        """Bytes a second of each node, sent and received, since the last time."""
+        rates = {}
+        for node in view.nodes:
+            known = self._traffic.pop(node.name, None)
+            traffic = node.traffic
+            if traffic is None:
+                continue
+            self._traffic[node.name] = view.time, traffic
+            seconds = view.time - known[0] if known is not None else 0.0
+            if known is not None and seconds > 0:
+                rates[node.name] = (
+                    _rate(known[1].sent, traffic.sent, seconds),
+                    _rate(known[1].received, traffic.received, seconds),
+                )
+        return rates
+
+
+def _rate(before: int | None, now: int | None, seconds: float) -> float | None:
+    if before is None or now is None:
+        return None
+    return round(max(0, now - before) / seconds, 1)
+
+
+def _nodes(view: View, rates: dict[str, tuple[float | None, float | None]]) -> list[dict[str, Any]]:
+    nodes = [_node(node, *rates.get(node.name, (None, None))) for node in view.nodes]
+    known = {each["id"] for each in nodes}
+    totals: dict[str, int] = {}
+    for link in _links(view):
+        totals[link["target"]] = totals.get(link["target"], 0) + link["connections"]
+    for name, connections in totals.items():
+        if name in known:
+            continue
+        kind = "router" if name in (view.routers or (ROUTER,)) else "client"
+        nodes.append(
+            {
+                "id": name,
+                "title": _TITLES.get(name, name),
+                "kind": "other" if name == OTHER else kind,
+                "up": connections > 0,
+                "connections": connections,
+            }
+        )
+    return nodes
+
+
+def _node(node: NodeView, sent: float | None, received: float | None) -> dict[str, Any]:
+    api, connections = node.api, node.connections
+    states = connections.states.items() if connections is not None else ()
+    return {
+        "id": node.name,
+        "title": node.name,
+        "kind": "node",
+        "port": node.port,
+        "up": api.up if api is not None else None,
+        "error": api.error if api is not None else "",
+        "version": api.version if api is not None else None,
+        "connections": connections.established if connections is not None else None,
+        "states": {state.value: number for state, number in states if number},
+        "models": [each.name for each in (api.models or ())] if api is not None else [],
+        "bytes": _source(node.traffic),
+        "sent_bytes_per_second": sent,
+        "recv_bytes_per_second": received,
+    }
+
+
+def _links(view: View) -> Iterable[dict[str, Any]]:
+    for node in view.nodes:
+        if node.connections is None or node.peers is None:
+            continue
+        peers = dict(node.peers)
+        if not view.routers:
+            # Nobody was named: whoever is connected stands for the router.
+            unnamed = peers.pop(LOCAL, 0) + peers.pop(OTHER, 0)
+            peers = {ROUTER: unnamed, **peers}
+        for peer, number in peers.items():
+            if not number and peer not in (view.routers or (ROUTER,)):
+                continue
+            yield {
+                "id": f"{node.name}->{peer}",
+                "source": node.name,
+                "target": peer,
+                "connections": number,
+                "rtt_seconds": node.connections.rtt,
+            }
+
+
+def _source(traffic: Traffic | None) -> dict[str, str] | None:
+    if traffic is None or traffic.method is None or traffic.quality is None:
+        return None
+    return {"method": traffic.method.value, "quality": traffic.quality.value}
+
+
+def _changed(before: list[Document], now: list[Document]) -> list[Document]:
+    known = {each["id"]: each for each in before}
+    return [each for each in now if known.get(each["id"]) != each]
+
+
+def _removed(before: list[Document], now: list[Document]) -> list[str]:
+    left = {each["id"] for each in now}
+    return [each["id"] for each in before if each["id"] not in left]
+
+
+def _iso(time: float) -> str | None:
+    if not time:
+        return None
+    return datetime.fromtimestamp(time, timezone.utc).isoformat(timespec="seconds")
