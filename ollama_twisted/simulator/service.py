@@ -8,7 +8,6 @@ from typing import Any
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.process import ProcessReader
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,7 +20,6 @@ from ollama_twisted.simulator.api import NodeResource
 from ollama_twisted.simulator.node import Node
 
 _BACKLOG = 1024
-_TIME_FOR_A_SIGNAL = 0.2
 
 
 class Root(Resource):
@@ -156,31 +154,6 @@ class Workings(Service):
         super().stopService()
         self._site.abort()
         await self._node.memory.stop()
-
-
-class ParentWatch(Service):
-    """Stops the reactor when standard input ends, as it does when the parent process dies."""
-
-    def __init__(self, reactor: Any, descriptor: int = 0) -> None:
-        self._reactor = reactor
-        self._descriptor = descriptor
-        self._reader: ProcessReader | None = None
-
-    def startService(self) -> None:
-        """Begin to watch."""
-        super().startService()
-        self._reader = ProcessReader(self._reactor, self, "stdin", self._descriptor)
-
-    def childDataReceived(self, name: str, data: bytes) -> None:
-        """What is said on standard input does not matter."""
-
-    def childConnectionLost(self, name: str, reason: object) -> None:
-        """It has ended.  A parent that ends may also tell us so: leave the signal time to come."""
-        self._reactor.callLater(_TIME_FOR_A_SIGNAL, self._stop)
-
-    def _stop(self) -> None:
-        if self.running:
-            self._reactor.stop()
 
 
 def simulator(

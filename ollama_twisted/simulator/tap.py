@@ -11,12 +11,13 @@ from twisted.application.service import IService
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from ollama_twisted.parent import ParentWatch
 from ollama_twisted.simulator.canned import CannedEngine, Pace
 from ollama_twisted.simulator.engine import Engine
 from ollama_twisted.simulator.faults import BadFault, Faults, Kind, Rule, parse_rule
 from ollama_twisted.simulator.memory import keep_alive
 from ollama_twisted.simulator.node import Limits, Node
-from ollama_twisted.simulator.service import ParentWatch, simulator
+from ollama_twisted.simulator.service import simulator
 from ollama_twisted.simulator.stamps import Stamps
 
 _DEFAULT_MODEL = "smollm2:135m"

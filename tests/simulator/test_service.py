@@ -14,7 +14,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from ollama_twisted.simulator.service import ParentWatch
+from ollama_twisted.parent import ParentWatch
 from ollama_twisted.simulator.tap import Options, makeService
 from tests.simulator.harness import HELLO, PORT, NodeCase
 
