@@ -16,7 +16,7 @@ PACKAGE = "ollama_twisted"
 # no child process, no clock.  Packages are named without `ollama_twisted.`.
 PURE = {"config", "errors", "metrics", "pool", "wire", "exporter.collector", "exporter.topology"}
 PURE |= {f"probe.{each}" for each in ("connection", "ss", "proc", "netstat", "lsof", "powershell")}
-PURE |= {"probe.traffic"}
+PURE |= {f"probe.{each}" for each in ("traffic", "command", "snapshot", "hint")}
 
 IMPURE_LIBRARIES = {
     "asyncio",

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
 
 from ollama_twisted.probe.connection import Connections
 
@@ -70,14 +69,15 @@ class ProbeReport:
     """
     How one tool has done so far; tools that were never run have no report.
 
-    ``exit_code`` is the last run's, -1 if it was killed, None if it never began or
-    is no child process.  ``last_success`` is Unix time.  ``detail`` is the last
-    failure in words, empty while the tool works.
+    ``exit_code`` is the last run's, -1 if it was killed, None if it never began.
+    A tool that is kept running has neither that nor a ``duration`` while it works.
+    ``last_success`` is Unix time.  ``detail`` is the last failure in words, empty
+    while the tool works.
     """
 
     name: str
     success: bool
-    duration: float
+    duration: float | None
     exit_code: int | None = None
     last_success: float | None = None
     failures: Mapping[Reason, int] = field(default_factory=dict)
@@ -99,8 +99,8 @@ class Snapshot:
     at: float = 0.0
     time: float = 0.0
     source: str | None = None
-    connections: Mapping[int, Connections] = MappingProxyType({})
-    traffic: Mapping[int, Traffic] = MappingProxyType({})
-    probes: Mapping[str, ProbeReport] = MappingProxyType({})
+    connections: Mapping[int, Connections] = field(default_factory=dict)
+    traffic: Mapping[int, Traffic] = field(default_factory=dict)
+    probes: Mapping[str, ProbeReport] = field(default_factory=dict)
     sees_others: bool | None = None
     hint: str = ""

@@ -10,7 +10,7 @@ sums are then a lower bound, and the connections concerned are counted.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ollama_twisted.probe.connection import Row, State
@@ -84,6 +84,9 @@ class Ledger:
         next dump; otherwise it is given up at once.
         """
         before = {port: sums.unaccounted for port, sums in self._sums.items()}
+        if method is not Method.NETSTAT_POLL:
+            for each in self._sums.values():
+                each.retransmitted = each.retransmitted or 0
         last, ended, begun = self._last, self._ended, self._begun
         living = dict[str, tuple[int, int, int, int]]()
         lingering = []
@@ -103,7 +106,6 @@ class Ledger:
             elif begun:
                 living[key] = self._advance(sums, known, row)
             else:
-                sums.retransmitted = None if row[9] is None else 0
                 living[key] = told
         self._begun = True
         self._settle(living, method, unbroken)
@@ -131,8 +133,9 @@ class Ledger:
                 living[key] = known
                 continue
             sums = self._sums[known[0]]
-            sums.closed += 1
             sums.unaccounted += 1
+            if self._clients is None:
+                sums.closed += 1
             self._bury(key, ("", 0))
         self._last = living
         self._suspects = suspects
@@ -168,7 +171,9 @@ class Ledger:
     ) -> tuple[int, int, int, int]:
         """Add what is new since a socket was last heard of."""
         if known is None:
-            sums.opened += 1
+            # Whoever came while only addresses could be seen was counted then.
+            if not self._clients or (row[2], row[3]) not in self._clients[row[1]]:
+                sums.opened += 1
             known = (row.local_port, 0, 0, 0)
         sent = max(known[1], row.sent or 0)
         received = max(known[2], row.received or 0)
@@ -216,5 +221,3 @@ class Ledger:
 
 
 _NO_CLIENT = {State.LISTEN, State.BOUND, State.CLOSED, *_BARE}
-
-Ended = Callable[[Row], None]
