@@ -21,6 +21,7 @@ from ollama_twisted.web.events import EventsResource
 from ollama_twisted.web.hosts import AllowedHosts
 from ollama_twisted.web.pages import (
     CONTENT_POLICY,
+    Folder,
     JsonResource,
     MetricsResource,
     StaticResource,
@@ -58,7 +59,7 @@ def _pages(
     def health(request: Request) -> Any:
         return _health(exporter, request, seconds())
 
-    root, api, graph = Resource(), Resource(), Resource()
+    root, api, graph = Folder(), Folder(), Folder()
     graph.putChild(b"fields", JsonResource(lambda request: nodegraph.fields()))
     graph.putChild(
         b"data", JsonResource(lambda request: nodegraph.data(exporter.topology.document))

@@ -27,6 +27,7 @@ class Topology:
     def __init__(self) -> None:
         self._number = 0
         self._traffic: dict[str, tuple[float, Traffic]] = {}
+        self._paces: dict[str, tuple[float | None, float | None]] = {}
         self.document: Document = {
             "schema": SCHEMA, "seq": 0, "time": None, "node": None,
             "bytes": None, "nodes": [], "links": [],
@@ -64,20 +65,24 @@ class Topology:
 
     def _rates(self, view: View) -> dict[str, tuple[float | None, float | None]]:
         """Bytes a second of each node, sent and received, since the last time."""
-        rates = {}
+        paces = {}
         for node in view.nodes:
-            known = self._traffic.pop(node.name, None)
-            traffic = node.traffic
+            traffic, known = node.traffic, self._traffic.get(node.name)
             if traffic is None:
+                self._traffic.pop(node.name, None)
+                continue
+            if known is not None and view.time <= known[0]:
+                paces[node.name] = self._paces.get(node.name, (None, None))
                 continue
             self._traffic[node.name] = view.time, traffic
-            seconds = view.time - known[0] if known is not None else 0.0
-            if known is not None and seconds > 0:
-                rates[node.name] = (
+            if known is not None:
+                seconds = view.time - known[0]
+                paces[node.name] = (
                     _rate(known[1].sent, traffic.sent, seconds),
                     _rate(known[1].received, traffic.received, seconds),
                 )
-        return rates
+        self._paces = paces
+        return paces
 
 
 def _rate(before: int | None, now: int | None, seconds: float) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from treq.client import HTTPClient
@@ -17,6 +17,10 @@ from twisted.internet.error import (
     UserError,
 )
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
@@ -80,27 +84,42 @@ class Asker:
         response = await self._client.get(
             url, headers=headers, unbuffered=True, allow_redirects=False
         )
-        parts: list[bytes] = []
-        await response.collect(_bounded(parts, MAX_ANSWER))
+        document = _Document()
+        response.deliverBody(document)
+        await document.whole
         if response.code != 200:
             raise Unanswered(f"answered {response.code}", response.code)
         try:
-            return json.loads(b"".join(parts))
+            return json.loads(b"".join(document.parts))
         except (ValueError, RecursionError):
             raise Unanswered("its answer is not JSON") from None
 
 
-def _bounded(parts: list[bytes], limit: int) -> Callable[[bytes], None]:
-    size = 0
+class _Document(Protocol):
+    """Takes a document in, and hangs up on one that is too long or too late."""
 
-    def add(data: bytes) -> None:
-        nonlocal size
-        size += len(data)
-        if size > limit:
-            raise _TooLong
-        parts.append(data)
+    transport: Any
 
-    return add
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._room = MAX_ANSWER
+        self.whole: Deferred[None] = Deferred(lambda _: self.transport.stopProducing())
+
+    def dataReceived(self, data: bytes) -> None:
+        self._room -= len(data)
+        if self._room >= 0:
+            self.parts.append(data)
+        elif not self.whole.called:
+            self.whole.errback(_TooLong())
+            self.transport.stopProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.whole.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.whole.callback(None)
+        else:
+            self.whole.errback(reason)
 
 
 def _why(error: Exception) -> str:

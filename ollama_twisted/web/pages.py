@@ -19,6 +19,19 @@ from ollama_twisted.resources import shipped
 CONTENT_POLICY = b"default-src 'self'"
 
 
+def as_json(document: Any) -> bytes:
+    """A document as it is sent; half a character, which a node may have told, is escaped."""
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+class Folder(Resource):
+    """A part of a path that has pages below it and is none itself."""
+
+    def render(self, request: Request) -> bytes:
+        missing: bytes = NoResource().render(request)
+        return missing
+
+
 class JsonResource(Resource):
     """
     A page that is one JSON document, made anew for each request.
@@ -35,7 +48,7 @@ class JsonResource(Resource):
     def render_GET(self, request: Request) -> bytes:
         request.setHeader(b"content-type", b"application/json; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
-        return json.dumps(self._document(request), ensure_ascii=False).encode()
+        return as_json(self._document(request))
 
 
 class MetricsResource(Resource):
