@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ class NodeCheck:
         self._calls.clock = gateway.reactor
         self._stopped = False
         self._listed_at = float("-inf")
+        self._listing = False
+        #: Something has changed the lists while they were asked for.
+        self._outdated = False
         #: What ``/api/tags`` said last, for lists that cannot be had anew in time.
         self.tags: list[Any] = []
 
@@ -59,12 +63,16 @@ class NodeCheck:
             self._calls.stop()
 
     def refresh(self) -> None:
-        """Ask for the lists again at the next check: something has changed them."""
-        self._listed_at = float("-inf")
+        """Ask for the lists again at once: something has changed them."""
+        if self._listing:
+            # The answer that is on its way may not know of it.
+            self._outdated = True
+        else:
+            Deferred.fromCoroutine(self._once(self._list))
 
-    async def _once(self) -> None:
+    async def _once(self, act: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         try:
-            await self._check()
+            await (act or self._check)()
         except Exception:
             # LoopingCall would stop for ever.
             _log.failure("checking {node} failed", node=self._node.config.name)
@@ -79,27 +87,37 @@ class NodeCheck:
         except Unanswered as error:
             busy = error.status == 503 or (error.timed_out and upstream.answered_at > began)
             if not busy:
-                self._report(began, False, str(error))
+                self._report(gateway.seconds() - began, False, str(error))
             return
+        took = gateway.seconds() - began
         version = answer.get("version") if isinstance(answer, dict) else None
         due = began - self._listed_at >= config.health.models_interval
         if due or not self._node.health.healthy:
             await self._list(answer if path == "/api/tags" else None)
-        self._report(began, True, version=version if isinstance(version, str) else None)
+        self._report(took, True, version=version if isinstance(version, str) else None)
 
-    def _report(self, began: float, ok: bool, error: str = "", version: str | None = None) -> None:
+    def _report(self, took: float, ok: bool, error: str = "", version: str | None = None) -> None:
         gateway, name = self._gateway, self._node.config.name
-        now = gateway.seconds()
-        gateway.metrics.checked(name, now - began)
+        gateway.metrics.checked(name, took)
         was = self._node.health.healthy
-        gateway.pool.checked(name, now, ok, error, version)
+        gateway.pool.checked(name, gateway.seconds(), ok, error, version)
         if was and not self._node.health.healthy:
             _log.warn("{node} is down: {error}", node=name, error=error)
         elif not was and self._node.health.healthy:
             _log.info("{node} is up", node=name)
 
-    async def _list(self, tags: Any) -> None:
+    async def _list(self, tags: Any = None) -> None:
         """Learn which models the node has and has loaded."""
+        self._listing = True
+        try:
+            await self._learn(tags)
+            while self._outdated and not self._stopped:
+                self._outdated = False
+                await self._learn(None)
+        finally:
+            self._listing = False
+
+    async def _learn(self, tags: Any) -> None:
         asked = [Deferred.fromCoroutine(self._listed("/api/ps"))]
         if tags is None:
             asked.append(Deferred.fromCoroutine(self._listed("/api/tags")))
@@ -108,7 +126,7 @@ class NodeCheck:
         listed = _models(tags) if tags is not None else answers[1]
         if listed is None:
             return
-        self._listed_at = self._gateway.seconds()
+        self._listed_at = self._gateway.listed_at[self._node.name] = self._gateway.seconds()
         self.tags = listed
         self._gateway.pool.listed(self._node.config.name, NodeModels.from_lists(listed, loaded))
         self._gateway.learn(listed)

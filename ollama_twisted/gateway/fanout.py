@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -10,6 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.pool.node import Node
 from ollama_twisted.web.asking import Unanswered
+from ollama_twisted.web.pages import as_json
 from ollama_twisted.wire.merge import merge_tags
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Fanout:
         nodes = [node for node in self._gateway.pool.nodes.values() if self._listens(node)]
         lists = await gatherResults([Deferred.fromCoroutine(self._tags_of(node)) for node in nodes])
         named = [(node.config.name, models) for node, models in zip(nodes, lists, strict=True)]
-        return json.dumps(merge_tags(named), ensure_ascii=False).encode()
+        return as_json(merge_tags(named))
 
     def _listens(self, node: Node) -> bool:
         return node.config.enabled and node.health.healthy

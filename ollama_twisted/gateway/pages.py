@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -14,7 +13,7 @@ from ollama_twisted import __version__
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.pool.node import Node
 from ollama_twisted.resources import shipped
-from ollama_twisted.web.pages import MetricsResource, StaticResource
+from ollama_twisted.web.pages import MetricsResource, StaticResource, as_json
 
 
 class JsonResource(Resource):
@@ -29,7 +28,7 @@ class JsonResource(Resource):
     def render_GET(self, request: Request) -> bytes:
         request.setHeader(b"content-type", b"application/json; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
-        return json.dumps(self.document(request), ensure_ascii=False).encode()
+        return as_json(self.document(request))
 
     def document(self, request: Request) -> dict[str, Any]:
         raise NotImplementedError
