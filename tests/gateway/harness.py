@@ -227,7 +227,7 @@ class World:
         self.gateway = Gateway(
             self.config,
             self.pool,
-            lambda address, timeout: self.endpoints[address.host[0]],  # type: ignore
+            lambda address, timeout: self.endpoints.setdefault(address.host[0], FakeEndpoint()),  # type: ignore
             self.clock,
         )
         self.registry = CollectorRegistry()

@@ -1,0 +1,472 @@
+"""Checks: who is well, who has which models, and how often each is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from ollama_twisted.config.resolved import Address
+from ollama_twisted.gateway.checker import Checker
+from ollama_twisted.gateway.fanout import Fanout
+from ollama_twisted.web.asking import Unanswered
+from tests.gateway.harness import STREAM, World, chunks, get, post, split, whole
+
+DOWN = Unanswered("connection refused")
+SILENT = Unanswered("no answer within 2 s", timed_out=True)
+
+
+class FakeAsker:
+    """
+    Nodes that answer as a test has it.
+
+    ``says`` maps the address and the path, or the address alone, to an answer, to a
+    refusal, or to ``None``: it is waited for, until ``let`` ends that.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.says: dict[str, Any] = {}
+        self.asked: list[tuple[float, str, str]] = []
+        self.waiting: list[tuple[str, Deferred[Any]]] = []
+
+    async def json(self, node: Any, address: Any, path: str, timeout: float) -> Any:
+        self.asked.append((self.world.clock.seconds(), address.host, path))
+        answer = self.says.get(address.host + path, self.says.get(address.host, {}))
+        if answer is None:
+            waiting: Deferred[Any] = Deferred()
+            self.waiting.append((address.host, waiting))
+            answer = await waiting
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def times(self, host: str, path: str) -> list[float]:
+        return [at for at, asked, of in self.asked if (asked, of) == (host, path)]
+
+    def let(self, answer: Any) -> None:
+        """Give all those who wait this answer."""
+        waiting, self.waiting = self.waiting, []
+        for _, each in waiting:
+            each.callback(answer)
+
+
+def models(*names: str) -> dict[str, Any]:
+    """An answer to ``/api/tags`` or ``/api/ps``."""
+    return {"models": [{"name": name, "model": name, "digest": "d"} for name in names]}
+
+
+class CheckerCase(SynchronousTestCase):
+    """A gateway whose nodes are checked."""
+
+    names = "a"
+    node: dict[str, Any] = {}
+
+    def setUp(self) -> None:
+        self.world = World(self.names, **self.node)
+        self.asker = FakeAsker(self.world)
+        for name in self.names:
+            self.says(name, models("m"))
+        self.checker = Checker(self.world.gateway, self.asker, Random(1))  # type: ignore[arg-type]
+        self.addCleanup(self.checker.stopService)
+
+    def says(self, name: str, tags: Any, loaded: Any = None, version: Any = None) -> None:
+        """What this node answers from now on."""
+        host = f"{name}.test"
+        self.asker.says.pop(host, None)
+        self.asker.says[f"{host}/api/version"] = version or {"version": "0.12.0"}
+        self.asker.says[f"{host}/api/tags"] = tags
+        self.asker.says[f"{host}/api/ps"] = loaded or models()
+
+    def fails(self, name: str, how: Exception | None) -> None:
+        self.asker.says = {
+            key: value
+            for key, value in self.asker.says.items()
+            if not key.startswith(f"{name}.test")
+        }
+        self.asker.says[f"{name}.test"] = how
+
+    def start(self) -> None:
+        self.checker.startService()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, a tenth of a second at a time."""
+        for _ in range(round(seconds * 10)):
+            self.world.clock.advance(0.1)
+
+    def healthy(self, name: str = "a") -> bool:
+        return self.world.pool.nodes[name].health.healthy
+
+    def has(self, name: str = "a") -> list[str]:
+        known = self.world.pool.nodes[name].models
+        return sorted(known.names) if known is not None else []
+
+
+class HealthTests(CheckerCase):
+    """Whether a node is well."""
+
+    def test_first_round(self) -> None:
+        """When all have been asked once, it is known who is well and who has what."""
+        self.says("a", models("llama3:8b"), models("llama3:8b"))
+        self.start()
+        self.successResultOf(self.checker.first_round)
+        node = self.world.pool.nodes["a"]
+        self.assertEqual((node.health.checked, node.version), (True, "0.12.0"))
+        self.assertEqual(self.has(), ["llama3:8b"])
+
+    def test_down_at_once(self) -> None:
+        """A node that does not answer the first check is down until it does."""
+        self.world.pool.nodes["a"].health.checked = False
+        self.fails("a", DOWN)
+        self.start()
+        self.assertEqual(self.healthy(), False)
+        self.assertEqual(self.world.pool.nodes["a"].last_check_error, "connection refused")
+
+    def test_fall(self) -> None:
+        """Later it takes several bad checks in a row."""
+        self.start()
+        self.fails("a", DOWN)
+        self.wait(5)
+        self.assertEqual(self.healthy(), True)
+        self.wait(2)
+        self.assertEqual(self.healthy(), False)
+        self.assertEqual(self.world.sample("node_up", node="a"), 0)
+
+    def test_rise(self) -> None:
+        """And several good ones to come back."""
+        self.start()
+        self.fails("a", DOWN)
+        self.wait(8)
+        self.says("a", models("m", "new"))
+        self.wait(2)
+        self.assertEqual(self.healthy(), False)
+        self.wait(3)
+        self.assertEqual(self.healthy(), True)
+        self.assertEqual(self.has(), ["m", "new"])
+
+    def test_silent(self) -> None:
+        """A node that stays silent is as bad as one that refuses."""
+        self.start()
+        self.fails("a", SILENT)
+        self.wait(8)
+        self.assertEqual(self.healthy(), False)
+
+    def test_busy(self) -> None:
+        """A node that answers 503 is busy, which says nothing of its health."""
+        self.start()
+        self.fails("a", Unanswered("answered 503", 503))
+        self.wait(30)
+        self.assertEqual(self.healthy(), True)
+
+    def test_busy_streaming(self) -> None:
+        """Nor is a node down that is silent to checks while it streams answers."""
+        self.start()
+        client = self.world.client()
+        client.send(post(b"/api/chat"))
+        self.world.node().answer(STREAM)
+        self.fails("a", None)
+        for _ in range(20):
+            asked = self.asker.waiting
+            self.asker.waiting = []
+            for _ in range(2):
+                self.world.node().answer(chunks(b"{}\n", end=False))
+                self.world.sweep(1)
+            for _, each in asked:
+                each.callback(SILENT)
+        self.assertEqual(self.healthy(), True)
+
+    def test_other_errors(self) -> None:
+        """Any other status is a bad check."""
+        self.start()
+        self.fails("a", Unanswered("answered 500", 500))
+        self.wait(8)
+        self.assertEqual(self.healthy(), False)
+
+    def test_lists_do_not_decide(self) -> None:
+        """A node that cannot tell its models is well all the same."""
+        self.start()
+        self.says("a", Unanswered("answered 500", 500), DOWN)
+        self.wait(30)
+        self.assertEqual((self.healthy(), self.has()), (True, ["m"]))
+
+    def test_junk(self) -> None:
+        """Whatever a node answers, the checks go on."""
+        self.start()
+        for junk in ([], None, 5, "x", {"version": 7}, {"version": None}):
+            self.asker.says["a.test/api/version"] = junk if junk is not None else []
+            self.wait(3)
+            self.assertEqual(self.healthy(), True)
+        for junk in ({"models": None}, {"models": [None, 1, {}, {"name": 5}]}, []):
+            self.says("a", junk, junk)
+            self.wait(12)
+        self.says("a", models("m2"))
+        self.wait(12)
+        self.assertEqual(self.has(), ["m2"])
+
+    def test_unforeseen(self) -> None:
+        """A fault of ours is logged, and does not end the checks."""
+        self.start()
+        self.asker.says["a.test/api/version"] = RuntimeError("oops")
+        self.wait(3)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.says("a", models("m3"))
+        self.wait(12)
+        self.assertEqual(self.has(), ["m3"])
+
+    def test_measured(self) -> None:
+        """How long the node took for a check is measured, without the lists that follow."""
+        self.says("a", None)
+        self.start()
+        self.world.clock.advance(1)
+        self.asker.let(models("m"))
+        name = "health_check_duration_seconds"
+        self.assertEqual(self.world.sample(f"{name}_count", node="a"), 1)
+        self.assertEqual(self.world.sample(f"{name}_sum", node="a"), 0)
+
+
+class PaceTests(CheckerCase):
+    """How often a node is asked."""
+
+    names = "abcdefgh"
+
+    def test_interval(self) -> None:
+        """Once in an interval, or nearly so; nodes do not keep in step for ever."""
+        self.start()
+        self.wait(60)
+        gaps = set()
+        for name in self.names:
+            times = self.asker.times(f"{name}.test", "/api/version")
+            gaps.add(round((times[-1] - times[0]) / (len(times) - 1), 3))
+        self.assertGreater(len(gaps), 3)
+        self.assertTrue(min(gaps) >= 1.8 and max(gaps) <= 2.2, gaps)
+
+    def test_slow_node(self) -> None:
+        """A slow node delays nobody but itself."""
+        self.start()
+        before = len(self.asker.times("b.test", "/api/version"))
+        self.fails("a", None)
+        self.wait(20)
+        self.assertEqual(len(self.asker.waiting), 1)
+        self.assertGreater(len(self.asker.times("b.test", "/api/version")), before + 7)
+
+    def test_lists(self) -> None:
+        """The lists are asked for less often than the version."""
+        self.start()
+        self.wait(60)
+        asked = len(self.asker.times("a.test", "/api/tags"))
+        self.assertTrue(5 <= asked <= 7, asked)
+        self.assertEqual(asked, len(self.asker.times("a.test", "/api/ps")))
+
+    def test_stopped(self) -> None:
+        """When the service ends so do the checks."""
+        self.start()
+        self.checker.stopService()
+        asked = len(self.asker.asked)
+        self.wait(10)
+        self.assertEqual(len(self.asker.asked), asked)
+
+    def test_stopped_in_first_check(self) -> None:
+        """Even before the first one has ended."""
+        self.fails("a", None)
+        self.start()
+        self.checker.stopService()
+        asked = len(self.asker.asked)
+        self.says("a", models("m"))
+        self.asker.let({"version": "1"})
+        self.wait(10)
+        self.assertEqual(len(self.asker.times("a.test", "/api/version")), 1)
+        self.assertLessEqual(len(self.asker.asked), asked + 2)
+
+
+class ListTests(CheckerCase):
+    """Which models a node has."""
+
+    def test_learned(self) -> None:
+        """A model that appears on a node is known within a while, under its own name."""
+        self.start()
+        self.says("a", models("m", "fresh:1b"))
+        self.wait(13)
+        self.assertEqual(self.has(), ["fresh:1b", "m"])
+        client = self.world.client()
+        client.send(post(b"/api/chat", b'{"model":"fresh:1b"}'))
+        self.world.node().answer(whole(b"{}"))
+        self.assertEqual(
+            self.world.sample("requests_total", operation="chat", model="fresh:1b", code="200"), 1
+        )
+
+    def test_after_change(self) -> None:
+        """After a request that changes them, the lists are asked for at once."""
+        self.start()
+        self.world.gateway.refresh = self.checker.refresh
+        self.says("a", models("m", "pulled"))
+        client = self.world.client()
+        client.send(post(b"/api/pull"))
+        self.world.node().answer(whole(b'{"status":"success"}'))
+        self.assertEqual(self.has(), ["m", "pulled"])
+
+    def test_change_while_asking(self) -> None:
+        """A change that comes while they are asked for is not missed."""
+        self.start()
+        self.says("a", None)
+        self.checker.refresh("a")
+        self.checker.refresh("a")
+        self.checker.refresh("a")
+        self.says("a", models("newest"))
+        self.asker.let(models("older"))
+        self.assertEqual(self.has(), ["newest"])
+        self.assertEqual(len(self.asker.times("a.test", "/api/tags")), 3)
+
+    def test_unknown_node(self) -> None:
+        """Who is not checked is not asked."""
+        self.start()
+        self.checker.refresh("nobody")
+
+    def test_told_when(self) -> None:
+        """When the lists were last had is shown."""
+        self.start()
+        client = self.world.client()
+        client.send(get(b"/api/nodes"))
+        (node,) = json.loads(split(client.read())[2])["nodes"]
+        self.assertIsInstance(node["stats"]["last_model_sync"], float)
+
+
+class AddressTests(CheckerCase):
+    """A node with several addresses."""
+
+    node = {"addresses": (Address("http", "a.test", 11434), Address("http", "second.test", 11434))}
+
+    def test_fallback(self) -> None:
+        """If the first refuses the second is asked, and requests go there too."""
+        self.fails("a", DOWN)
+        self.asker.says["second.test"] = {"version": "0.13.0", "models": []}
+        self.start()
+        self.assertEqual(self.healthy(), True)
+        self.assertEqual(self.world.gateway.upstreams["a"].address.host, "second.test")
+
+    def test_stays(self) -> None:
+        """The one that answered is asked from then on."""
+        self.test_fallback()
+        before = len(self.asker.times("a.test", "/api/version"))
+        self.wait(10)
+        self.assertEqual(len(self.asker.times("a.test", "/api/version")), before)
+
+    def test_both(self) -> None:
+        """If both refuse the node is down."""
+        self.start()
+        self.fails("a", DOWN)
+        self.asker.says["second.test"] = DOWN
+        self.wait(8)
+        self.assertEqual(self.healthy(), False)
+
+    def test_error_is_an_answer(self) -> None:
+        """An address that answers with an error has answered."""
+        self.fails("a", Unanswered("answered 500", 500))
+        self.start()
+        self.assertEqual(self.asker.times("second.test", "/api/version"), [])
+
+
+class KindTests(CheckerCase):
+    """Nodes that are not checked like the others."""
+
+    def test_external(self) -> None:
+        """A provider may have no version to tell: it is asked for its models."""
+        self.world = World("a", type="external")
+        self.asker.world = self.world
+        self.checker = Checker(self.world.gateway, self.asker, Random(1))  # type: ignore[arg-type]
+        self.addCleanup(self.checker.stopService)
+        self.asker.says["a.test/api/version"] = Unanswered("answered 404", 404)
+        self.asker.says["a.test/api/ps"] = Unanswered("answered 404", 404)
+        self.start()
+        self.assertEqual((self.healthy(), self.has()), (True, ["m"]))
+        self.assertEqual(self.asker.times("a.test", "/api/version"), [])
+
+    def test_disabled(self) -> None:
+        """One that is disabled is left alone."""
+        self.world = World("a", enabled=False)
+        self.asker.world = self.world
+        self.checker = Checker(self.world.gateway, self.asker, Random(1))  # type: ignore[arg-type]
+        self.start()
+        self.successResultOf(self.checker.first_round)
+        self.wait(10)
+        self.assertEqual(self.asker.asked, [])
+
+
+class MergedTagsTests(CheckerCase):
+    """``/api/tags`` of all nodes as one list."""
+
+    names = "abc"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.says("a", models("z", "m"))
+        self.says("b", models("m", "B"))
+        self.says("c", models("c"))
+        self.start()
+        fanout = Fanout(self.world.gateway, self.asker, self.checker)  # type: ignore[arg-type]
+        self.world.gateway.tags = fanout.tags
+        self.client = self.world.client()
+
+    def listed(self, answer: bytes) -> list[str]:
+        first, fields, rest = split(answer)
+        self.assertEqual(first, b"HTTP/1.1 200 OK")
+        self.assertEqual(fields[b"content-type"], b"application/json; charset=utf-8")
+        return [model["name"] for model in json.loads(rest)["models"]]
+
+    def ask(self) -> list[str]:
+        self.client.send(get(b"/api/tags"))
+        return self.listed(self.client.read())
+
+    def test_merged(self) -> None:
+        """Each model is told once, sorted by name."""
+        self.assertEqual(self.ask(), ["B", "c", "m", "z"])
+
+    def test_side_by_side(self) -> None:
+        """The nodes are asked at the same time."""
+        for name in self.names:
+            self.says(name, None)
+        self.client.send(get(b"/api/tags"))
+        self.assertEqual(sorted(host for host, _ in self.asker.waiting), self.hosts("abc"))
+        self.asker.let(models("same"))
+        self.assertEqual(self.listed(self.client.read()), ["same"])
+
+    def hosts(self, names: Iterable[str]) -> list[str]:
+        return [f"{name}.test" for name in names]
+
+    def test_dead(self) -> None:
+        """A node that has died and is not known to is told of as it was."""
+        self.fails("b", DOWN)
+        self.assertEqual(self.ask(), ["B", "c", "m", "z"])
+
+    def test_down(self) -> None:
+        """One that is known to be down is not asked, and not told of."""
+        self.fails("b", DOWN)
+        self.wait(8)
+        asked = len(self.asker.times("b.test", "/api/tags"))
+        self.assertEqual(self.ask(), ["c", "m", "z"])
+        self.assertEqual(len(self.asker.times("b.test", "/api/tags")), asked)
+
+    def test_junk(self) -> None:
+        """One that answers junk is told of as it was."""
+        for junk in ({"models": 5}, [], "x"):
+            self.says("b", junk)
+            self.assertEqual(self.ask(), ["B", "c", "m", "z"])
+
+    def test_half_a_character(self) -> None:
+        """A name that no encoding knows does not take the list away from everybody."""
+        self.says("c", models("\ud800"))
+        self.assertEqual(self.ask(), ["B", "m", "z", "\ud800"])
+
+    def test_head(self) -> None:
+        """HEAD is a question to one node, which has no body to merge."""
+        self.client.send(get(b"/api/tags", method=b"HEAD"))
+        self.assertEqual(self.world.in_flight(), 1)
+
+    def test_accounted(self) -> None:
+        """It is one exchange, of no node in particular."""
+        self.ask()
+        (record,) = self.world.records
+        self.assertEqual((record.operation, record.status, record.node), ("tags", 200, ""))
