@@ -104,8 +104,6 @@ def _health(exporter: Exporter, request: Request, now: float) -> dict[str, Any]:
 class LandingResource(Resource):
     """``GET /`` for people."""
 
-    isLeaf = True
-
     def __init__(self, exporter: Exporter) -> None:
         super().__init__()
         self._exporter = exporter
@@ -171,7 +169,7 @@ def _probe(tag: Any, report: ProbeReport) -> Any:
         name=report.name,
         kind="healthy" if report.success else "down",
         state="works" if report.success else report.detail or "failed",
-        duration=f"{report.duration * 1000:.1f} ms",
+        duration="" if report.duration is None else f"{report.duration * 1000:.1f} ms",
         failures=str(sum(report.failures.values())),
     )
 

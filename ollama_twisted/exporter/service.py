@@ -23,6 +23,7 @@ from ollama_twisted import __version__
 from ollama_twisted.exporter.api import ApiWatch
 from ollama_twisted.exporter.collector import ExporterCollector
 from ollama_twisted.exporter.core import Exporter
+from ollama_twisted.exporter.ownends import OwnEnds
 from ollama_twisted.exporter.processes import ProcessWatch
 from ollama_twisted.exporter.resource import site
 from ollama_twisted.exporter.settings import Settings
@@ -44,6 +45,7 @@ class ExporterService(MultiService):
     def __init__(self, settings: Settings, reactor: Any) -> None:
         super().__init__()
         self._reactor = reactor
+        own = OwnEnds(reactor)
         estimate = Estimate(*settings.estimate) if settings.estimate is not None else None
         self._prober = Prober(
             reactor,
@@ -51,9 +53,10 @@ class ExporterService(MultiService):
             interval=settings.interval,
             estimate=estimate,
             platform=sys.platform,
+            own=own,
         )
-        # No connection is kept: it would be counted among Ollama's clients.
-        agent = Agent(reactor, connectTimeout=5, pool=HTTPConnectionPool(reactor, False))
+        # No connection is kept, so that none is in the way when Ollama stops.
+        agent = Agent.usingEndpointFactory(reactor, own, HTTPConnectionPool(reactor, False))
         asker = Asker(agent, reactor, "ollama-exporter")
         self._api = ApiWatch(asker, settings.ollama_host, settings.watched)
         self._processes = ProcessWatch()

@@ -6,7 +6,7 @@ import locale
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ollama_twisted.probe.command import Failure, Finished, Look, Tool, judge, tools
-from ollama_twisted.probe.connection import State, count
+from ollama_twisted.probe.connection import Row, State, count
 from ollama_twisted.probe.conversation import Conversation
 from ollama_twisted.probe.endings import NAME as EVENTS
 from ollama_twisted.probe.endings import Endings
@@ -44,7 +44,8 @@ class Prober:
     and fires when they are gone.  ``probe`` looks once, now; calls during a look
     share its result, so there is never more than one.  It never fails: what went
     wrong stands in the snapshot.  ``path`` is where the tools are looked for,
-    instead of the system's usual places.
+    instead of the system's usual places.  ``own`` holds the ends, address and port,
+    of connections that we make ourselves: they are nobody's clients and left out.
     """
 
     _log = Logger()
@@ -58,12 +59,14 @@ class Prober:
         estimate: Estimate | None = None,
         platform: str = sys.platform,
         path: str | None = None,
+        own: Container[tuple[str, int]] = (),
     ) -> None:
         self.snapshot = Snapshot()
         self._reactor = reactor
         self._ports = tuple(dict.fromkeys(ports))
         self._interval = interval
         self._platform = platform
+        self._own = own
         self._runner = Runner(reactor, path)
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         self._tools = tools(platform, self._ports, root)
@@ -78,9 +81,7 @@ class Prober:
         self._ledger = Ledger(self._ports, guess)
         self._endings: Endings | None = None
         if platform.startswith("linux"):
-            self._endings = Endings(
-                self._runner, self._ports, self._ledger.ended, self._events_failed
-            )
+            self._endings = Endings(self._runner, self._ports, self._ended, self._events_failed)
         self._reports: dict[str, ProbeReport] = {}
         self._kept = 0
         self._try_better_at = 0.0
@@ -177,20 +178,30 @@ class Prober:
             return False, 0
         return self._endings.listening, self._endings.losses
 
+    def _foreign(self, rows: Iterable[Row]) -> list[Row]:
+        """Those at whose other end, and at whose own, somebody else is."""
+        own = self._own
+        return [row for row in rows if row[2:4] not in own and row[0:2] not in own]
+
+    def _ended(self, row: Row) -> None:
+        if row[2:4] not in self._own:
+            self._ledger.ended(row)
+
     def _taken_in(self, tool: Tool, look: Look, heard: tuple[bool, int]) -> Snapshot:
-        if any(row.state is State.ESTABLISHED for row in look.rows):
+        rows = self._foreign(look.rows)
+        if any(row.state is State.ESTABLISHED for row in rows):
             self._measured = look.method is not None
         method = look.method if self._measured else None
         if method is None:
-            self._ledger.census(look.rows)
+            self._ledger.census(rows)
         else:
             listening = heard[0] and heard == self._hearing()
             unbroken = listening and self._heard in {None, heard}
-            self._ledger.dump(look.rows, Method.SS_EVENTS if listening else method, unbroken)
+            self._ledger.dump(rows, Method.SS_EVENTS if listening else method, unbroken)
             self._heard = heard
             if listening:
                 self._record(EVENTS, None, None)
-        connections = count(look.rows, look.ports)
+        connections = count(rows, look.ports)
         traffic = {
             port: each for port, each in self._ledger.traffic().items() if port in connections
         }

@@ -122,8 +122,6 @@ class Feed:
 class EventsResource(Resource):
     """``GET /api/events``: the feed."""
 
-    isLeaf = True
-
     def __init__(self, feed: Feed) -> None:
         super().__init__()
         self._feed = feed

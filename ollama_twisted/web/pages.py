@@ -39,8 +39,6 @@ class JsonResource(Resource):
     The document may set a status, and a header, on the request it is given.
     """
 
-    isLeaf = True
-
     def __init__(self, document: Callable[[Request], Any]) -> None:
         super().__init__()
         self._document = document
@@ -53,8 +51,6 @@ class JsonResource(Resource):
 
 class MetricsResource(Resource):
     """``GET /metrics``: the metrics of one registry, in the format the scraper prefers."""
-
-    isLeaf = True
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__()

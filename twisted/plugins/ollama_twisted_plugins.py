@@ -15,3 +15,10 @@ simulator = ServiceMaker(
     "An Ollama node without a GPU, for tests, benchmarks and demos.",
     "ollama-simulator",
 )
+
+exporter = ServiceMaker(
+    "Ollama exporter",
+    "ollama_twisted.exporter.tap",
+    "Who is connected to an Ollama, and how many bytes it carried.",
+    "ollama-exporter",
+)
