@@ -73,9 +73,14 @@ def tools(platform: str, ports: Sequence[int], root: bool) -> list[Tool]:
     """The tools for a platform (as in ``sys.platform``), best first."""
     lsof_ = Tool("lsof", lsof.command(ports), lsof.read, blind=not root)
     if platform.startswith("linux"):
+        reader = ss.Reader()
+
+        def read_ss(text: str) -> Reading:
+            return reader.read(text).reading
+
         read_proc = partial(proc.read, little=sys.byteorder == "little")
         return [
-            Tool("ss", ss.dump_command(ports), lambda text: ss.read(text).reading, Method.SS_POLL),
+            Tool("ss", ss.dump_command(ports), read_ss, Method.SS_POLL),
             Tool("proc", proc.COMMAND, read_proc),
             Tool("netstat", netstat.LINUX, netstat.read_linux),
             lsof_,

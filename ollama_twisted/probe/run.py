@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -25,7 +26,12 @@ DEADLINE = 5.0  # then TERM
 GRACE = 1.0  # then KILL, to the whole group
 LINGER = 0.5  # for a pipe that somebody holds open after the child has gone
 LIMIT = 16 * 2**20
+WIDE = 2**20
+F_SETPIPE_SZ = 1031  # fcntl has its name only from Python 3.10.1 on, and only on Linux
 ERR_LIMIT = 64 * 2**10
+
+if sys.platform != "win32":
+    import fcntl
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/usr/bin:/bin"
 _WINDOWS_NEEDS = ("SystemRoot", "SystemDrive", "PATH", "PATHEXT", "PSModulePath", "TEMP", "TMP")
@@ -125,6 +131,7 @@ class Run(Fence):
         self._began = self.reactor.seconds()
         self._timer = self.reactor.callLater(self._deadline, self._too_long)
         self.transport.closeStdin()
+        widen(self.transport)
 
     def outReceived(self, data: bytes) -> None:
         if self._fault is not None:
@@ -179,6 +186,32 @@ class Run(Fence):
         self.finished.callback(
             Finished(out, self._err, exit_code, duration, self._fault, self._detail)
         )
+
+
+def widen(transport: Any) -> None:
+    """
+    Read a child's output in large pieces.
+
+    Twisted takes 8 KiB at a time; with a few megabytes at each look that alone
+    would cost a fifth of what a look may cost.
+    """
+    reader = getattr(transport, "pipes", {}).get(1)
+    if reader is None:
+        return
+
+    def do_read() -> Any:
+        try:
+            data = os.read(reader.fd, WIDE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        return reader.dataReceived(data) if data else CONNECTION_DONE
+
+    reader.doRead = do_read
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(reader.fd, F_SETPIPE_SZ, WIDE)
 
 
 class Runner:

@@ -61,23 +61,51 @@ def _filter(ports: Sequence[int]) -> str:
     return "( " + " or ".join(f"sport = :{port}" for port in ports) + " )"
 
 
-def read(text: str) -> Dump:
-    """Read a dump; what is cut or not understood is left out, and counted."""
-    rows: list[Row] = []
-    refused = 0
-    established = measured = 0
-    for line in text[: text.rfind("\n") + 1].split("\n"):
-        row = read_line(line)
-        if row is not None:
-            rows.append(row)
-            if row[4] is State.ESTABLISHED:
-                established += 1
-                measured += row[7] is not None
-        elif line and not line[0].isspace() and not line.startswith(("State ", "Netid ")):
-            refused += 1
-    if established > measured:
-        rows = [row._replace(key=None, sent=None, received=None) for row in rows]
-    return Dump(Reading(rows, refused), established == measured)
+class Reader:
+    """
+    Reads dump after dump of the same ports.
+
+    Of a connection over which nothing passes, all but its clocks is printed as
+    before; such lines are known from the last dump and not read again.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Row]] = {}
+
+    def read(self, text: str) -> Dump:
+        """Read a dump; what is cut or not understood is left out, and counted."""
+        rows: list[Row] = []
+        known, self._known = self._known, {}
+        now = self._known
+        refused = established = measured = 0
+        for line in text[: text.rfind("\n") + 1].split("\n"):
+            clocks = line.find(" lastsnd:")
+            row: Row | None
+            if clocks > 0:
+                # Up to and with the key, a line is the same as long as the state is.
+                head = line[: line.find(" ", line.find(" sk:") + 4)]
+                steady = line[:clocks]
+                before = known.get(head)
+                if before is None:
+                    row = read_line(line)
+                elif before[0] == steady:
+                    row = before[1]
+                else:
+                    row = _figures(before[1], line)
+                if row is not None:
+                    now[head] = (steady, row)
+            else:
+                row = read_line(line)
+            if row is not None:
+                rows.append(row)
+                if row[4] is State.ESTABLISHED:
+                    established += 1
+                    measured += row[7] is not None
+            elif line and not line[0].isspace() and not line.startswith(("State ", "Netid ")):
+                refused += 1
+        if established > measured:
+            rows = [row._replace(key=None, sent=None, received=None) for row in rows]
+        return Dump(Reading(rows, refused), established == measured)
 
 
 # In this order, side by side, each only where it is not zero.
@@ -85,7 +113,6 @@ _BYTES = re.compile(
     r"(?: bytes_sent:(\d{1,20}))?(?: bytes_retrans:(\d{1,20}))?"
     r"(?: bytes_acked:\d{1,20})?(?: bytes_received:(\d{1,20}))?(?= |\r?$)"
 )
-_RTT = re.compile(r" rtt:(\d{1,9}(?:\.\d{1,9})?)/")
 
 
 def read_line(line: str) -> Row | None:
@@ -107,10 +134,15 @@ def read_line(line: str) -> Row | None:
     except ValueError:
         return None
     told = fields[5] if len(fields) == 6 else ""
-    key = _key(told)
+    row = Row(local_ip, local_port, peer_ip, peer_port, state, _key(told))
+    return row if state is State.LISTEN else _figures(row, told)
+
+
+def _figures(row: Row, told: str) -> Row | None:
+    """The row with the kernel's figures, None if they are not the kernel's."""
     mss = told.find(" mss:")
-    if mss < 0 or state is State.LISTEN:
-        return Row(local_ip, local_port, peer_ip, peer_port, state, key)
+    if mss < 0:
+        return row
     sent = retransmitted = received = 0
     at = told.find(" bytes_", mss)
     if at > 0:
@@ -119,22 +151,28 @@ def read_line(line: str) -> Row | None:
             return None
         sums = found.groups("0")
         sent, retransmitted, received = int(sums[0]), int(sums[1]), int(sums[2])
-    if received and state in _AFTER_FIN:
+    if received and row[4] in _AFTER_FIN:
         received -= 1
-    timed = _RTT.search(told, 0, mss)
-    return Row(
-        local_ip,
-        local_port,
-        peer_ip,
-        peer_port,
-        state,
-        key,
+    # As Row(...), in a third of the time; there are thousands of them.
+    figures = (
         None,
-        max(0, sent - retransmitted),
+        sent - retransmitted if sent > retransmitted else 0,
         received,
         retransmitted,
-        float(timed[1]) / 1000 if timed else None,
+        _rtt(told, mss),
     )
+    return tuple.__new__(Row, row[:6] + figures)
+
+
+def _rtt(told: str, mss: int) -> float | None:
+    at = told.find(" rtt:", 0, mss) + 5
+    stop = told.find("/", at, mss)
+    if at < 5 or stop < 0:
+        return None
+    try:
+        return float(told[at:stop]) / 1000
+    except ValueError:
+        return None
 
 
 @lru_cache(65536)
