@@ -136,7 +136,8 @@ class Exchange:
             raise Refused(403, message, "not_allowed")
         if route.model_in is not ModelIn.NONE:
             content_type = self._head.lower.get(b"content-type", b"")
-            self._ask = read_ask(route, self._head.path, content_type, self._body.whole())
+            coding = self._head.lower.get(b"content-encoding", b"")
+            self._ask = read_ask(route, self._head.path, content_type, self._body.whole(), coding)
             self.record.model = self._ask.model
         self.record.streamed = streams(route, self._ask)
         own = gateway.own_list(route, self._head.method)

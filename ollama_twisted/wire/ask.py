@@ -21,7 +21,8 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
-from ollama_twisted.wire.routes import ModelIn, Route, Streams
+from ollama_twisted.wire.routes import Dialect, ModelIn, Route, Streams
+from ollama_twisted.wire.zstd import CannotOpen, opened
 
 _MODEL_PATH = b"/v1/models/"
 _LONGEST_MODEL = 4096  # in a form; nobody has such a name
@@ -46,9 +47,11 @@ class Ask:
 _NOTHING = Ask()
 
 
-def read_ask(route: Route, path: bytes, content_type: bytes, body: bytes | mmap) -> Ask:
+def read_ask(
+    route: Route, path: bytes, content_type: bytes, body: bytes | mmap, coding: bytes = b""
+) -> Ask:
     """
-    What a request on ``route`` asks for.
+    What a request on ``route`` asks for; ``coding`` is its Content-Encoding.
 
     Whatever cannot be read is left for the node to complain about.  Nothing
     of ``body`` is held on to, so that a mapped file can be closed.
@@ -60,6 +63,12 @@ def read_ask(route: Route, path: bytes, content_type: bytes, body: bytes | mmap)
         return Ask(_text(unquote_to_bytes(path)[len(_MODEL_PATH) :].rstrip(b"/")))
     if where is ModelIn.MULTIPART:
         return Ask(_from_form(content_type, body))
+    if coding == b"zstd" and route.dialect is not Dialect.OLLAMA:
+        # Ollama opens these alone, and only on the routes of other protocols.
+        try:
+            body = opened(body)
+        except CannotOpen:
+            return _NOTHING
     try:
         said = _said_plainly(body)
     except (ValueError, RecursionError):

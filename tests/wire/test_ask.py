@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
+from zstandard import ZstdCompressor
 
 from ollama_twisted.wire.ask import Ask, read_ask, streams
 from ollama_twisted.wire.routes import find
@@ -129,12 +130,26 @@ class JSONTests(SynchronousTestCase):
                 read_ask(FORM, b"", b"multipart/form-data; boundary=x", mapped), Ask("a")
             )
 
+    def test_compressed(self) -> None:
+        """A body that is compressed is opened where Ollama opens it, and nowhere else."""
+        body = ZstdCompressor().compress(b'{"model":"a","stream":true}')
+        for route, coding, expected in (
+            (V1_CHAT, b"zstd", Ask("a", True)),
+            (find(b"POST", b"/v1/messages"), b"zstd", Ask("a", True)),
+            (V1_CHAT, b"", Ask()),
+            (V1_CHAT, b"gzip", Ask()),
+            (CHAT, b"zstd", Ask()),
+        ):
+            self.assertEqual(read_ask(route, b"", b"", body, coding), expected)
+        self.assertEqual(read_ask(V1_CHAT, b"", b"", b'{"model":"a"}', b"zstd"), Ask())
+
     @given(st.binary(max_size=60))
     def test_garbage(self, body: bytes) -> None:
         """Nothing that comes raises anything."""
         asked(body)
         read_ask(FORM, b"", b"multipart/form-data; boundary=" + body[:3], body)
         read_ask(FORM, b"", body, body)
+        read_ask(V1_CHAT, b"", b"", body, b"zstd")
 
     @given(
         st.lists(
