@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 from urllib.parse import unquote
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,6 +21,7 @@ from ollama_twisted.simulator.engine import EngineError
 from ollama_twisted.simulator.faults import BadFault, Fault, Kind
 from ollama_twisted.simulator.node import Node
 from ollama_twisted.simulator.places import QueueFull
+from ollama_twisted.wire.zstd import CannotOpen, opened
 
 FAULT_HEADER = b"x-simulator-fault"
 _PLAIN = "text/plain; charset=utf-8"
@@ -103,8 +105,7 @@ class NodeResource(Resource):
             request.setHeader(b"allow", ", ".join(found.methods).encode())
             await answer.whole(405, _PLAIN, b"405 method not allowed")
             return
-        content: Any = request.content
-        await handler(Call(self._node, answer, content, found.argument))
+        await handler(Call(self._node, answer, _content(request, path), found.argument))
 
     def _finished(self, _: None) -> None:
         self._node.counts.active -= 1
@@ -126,3 +127,14 @@ class NodeResource(Resource):
         channel: Any = request.channel
         if channel is not None:
             channel.transport.abortConnection()
+
+
+def _content(request: Request, path: str) -> IO[bytes]:
+    """The body that was sent; as in Ollama, it may come compressed on routes of other protocols."""
+    content: IO[bytes] = request.content  # type: ignore[assignment]
+    if request.getHeader(b"content-encoding") != b"zstd" or not path.startswith("/v1/"):
+        return content
+    try:
+        return BytesIO(opened(content.read()))
+    except CannotOpen as bad:
+        raise BadAsk(400, str(bad)) from bad

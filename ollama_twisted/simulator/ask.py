@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ollama_twisted.simulator.engine import Message, Prompt
@@ -111,6 +111,7 @@ def generate(body: Body) -> Ask:
             context=tuple(each for each in body.get("context") or () if isinstance(each, int)),
             options=_options(body),
             format=body.get("format"),
+            beside=_beside(body),
         ),
         stream=wants_stream(body, True),
         keep_alive=stay(body),
@@ -124,7 +125,12 @@ def chat(body: Body) -> Ask:
     messages = _messages(body.get("messages"))
     return Ask(
         model=text(body, "model"),
-        prompt=Prompt(messages=messages, options=_options(body), format=body.get("format")),
+        prompt=Prompt(
+            messages=messages,
+            options=_options(body),
+            format=body.get("format"),
+            beside=_beside(body),
+        ),
         stream=wants_stream(body, True),
         keep_alive=stay(body),
         empty=not messages,
@@ -173,7 +179,7 @@ def _foreign(body: Body, prompt: Prompt) -> Ask:
     options = body.get("stream_options")
     return Ask(
         model=text(body, "model"),
-        prompt=prompt,
+        prompt=replace(prompt, beside=_beside(body)),
         stream=wants_stream(body, False),
         keep_alive=None,
         needs=_needs(body),
@@ -200,6 +206,21 @@ def _content(value: Any) -> str:
             if isinstance(each, dict) and isinstance(each.get("text"), str)
         )
     return value if isinstance(value, str) else ""
+
+
+def _beside(body: Body) -> str:
+    """Whatever is sent for a model beside texts, as JSON; nothing if there is none."""
+    found = [body[name] for name in ("tools", "images") if body.get(name)]
+    turns = body.get("messages") or body.get("input")
+    for turn in turns if isinstance(turns, list) else ():
+        if isinstance(turn, dict):
+            found += [turn[name] for name in ("images", "tool_calls") if turn.get(name)]
+            parts = turn.get("content")
+            if isinstance(parts, list):
+                found += [
+                    each for each in parts if not isinstance(each, dict) or not each.get("text")
+                ]
+    return json.dumps(found, sort_keys=True) if found else ""
 
 
 def _options(body: Body) -> dict[str, Any]:

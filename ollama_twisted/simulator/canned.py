@@ -71,7 +71,7 @@ class CannedEngine:
         """The words, each at its time."""
         asked = count_tokens(_text(prompt))
         limit, reason = self._limit(prompt)
-        random = Random(f"{self._seed_of(prompt)}|{model.digest}|{_text(prompt)}")
+        random = Random(f"{self._seed_of(prompt)}|{model.digest}|{_text(prompt)}{prompt.beside}")
         words = babble(random, limit)
         started = self._clock.seconds()
         await self._wait(self._pace.first_token_delay)

@@ -31,7 +31,8 @@ class Prompt:
     """
     What is to be continued: the turns of a conversation, or with ``raw`` a text as it stands.
 
-    ``options`` are Ollama's, by Ollama's names; ``format`` is ``"json"`` or a JSON Schema.
+    ``options`` are Ollama's, by Ollama's names; ``format`` is ``"json"`` or a JSON Schema;
+    ``beside`` is what is no text, images and tools, as one text to tell it apart by.
     """
 
     messages: tuple[Message, ...] = ()
@@ -39,6 +40,7 @@ class Prompt:
     context: tuple[int, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     format: Any = None
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
