@@ -7,6 +7,7 @@ request.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -49,14 +50,21 @@ class AccessLog:
         self._waiting: list[bytes] = []
         self._writing = False
         self._file: BinaryIO | None = None
-        self.dropped = 0
+        # Each is counted in one thread only.
+        self._overflowed = 0
+        self._lost = 0
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were never written."""
+        return self._overflowed + self._lost
 
     def add(self, record: Record) -> None:
         """Write this exchange down, soon."""
         if len(self._waiting) < MAX_WAITING:
             self._waiting.append(self._line(record, self._offset))
         else:
-            self.dropped += 1
+            self._overflowed += 1
 
     def flush(self) -> None:
         """Have what waits written, unless the last batch is still on its way."""
@@ -80,7 +88,7 @@ class AccessLog:
             output.write(b"".join(batch))
             output.flush()
         except (OSError, ValueError):
-            self.dropped += len(batch)
+            self._lost += len(batch)
             self._file = None
 
     def _output(self) -> BinaryIO:
@@ -167,7 +175,7 @@ def line(record: Record, offset: float) -> Line:
 
 def as_json(record: Record, offset: float) -> bytes:
     """One JSON object."""
-    return _encode(line(record, offset)) + b"\n"
+    return _escaped(line(record, offset)) + b"\n"
 
 
 def as_text(record: Record, offset: float) -> bytes:
@@ -180,7 +188,18 @@ def _plain(value: Any) -> str:
     text = str(value)
     if text and text.isascii() and text.isprintable() and not set(text) & set(' "='):
         return text
-    return _encode(text).decode()
+    return _escaped(text).decode()
+
+
+def _escaped(value: Any) -> bytes:
+    """As JSON that no terminal acts upon: JSON itself escapes only some control characters."""
+    try:
+        encoded = _encode(value)
+        if b"\x7f" not in encoded and (encoded.isascii() or encoded.decode().isprintable()):
+            return encoded
+    except UnicodeEncodeError:
+        pass  # half a character
+    return json.dumps(msgspec.to_builtins(value)).encode("ascii").replace(b"\x7f", b"\\u007f")
 
 
 def _text(value: bytes) -> str:
