@@ -248,9 +248,8 @@ class Channel(PageChannel):
         if self._body is not None:
             self._body.close()
             self._body = None
-        self.site.refused(self, self._head, error)
         self._keep_alive = False
-        self.answer(error.status, error.message)
+        self.answer(error.status, self.site.refused(self, self._head, error))
         self._end(lingering=True)
 
     def _end(self, lingering: bool = False) -> None:

@@ -14,8 +14,9 @@ from ollama_twisted.gateway.channel import Channel
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.record import Record
 from ollama_twisted.web.hosts import AllowedHosts
+from ollama_twisted.wire import problems
 from ollama_twisted.wire.head import BadRequest, RequestHead
-from ollama_twisted.wire.routes import safe_path
+from ollama_twisted.wire.routes import Dialect, find, safe_path
 
 #: Paths that the gateway answers itself; every other one is a node's.
 PAGES = frozenset({b"/health", b"/metrics", b"/api/nodes", b"/favicon.ico"})
@@ -80,8 +81,12 @@ class GatewaySite(Site):
             return b"text/html" in head.lower.get(b"accept", b"")
         return path in PAGES or path.startswith(b"/static/")
 
-    def refused(self, channel: Channel, head: RequestHead | None, error: BadRequest) -> None:
-        """A request ended at the door; ``head`` is known if that could be read."""
+    def refused(self, channel: Channel, head: RequestHead | None, error: BadRequest) -> bytes:
+        """
+        A request ended at the door; what its client is told, in the words of its protocol.
+
+        ``head`` is known if that could be read.
+        """
         now = self.seconds()
         self.gateway.account(
             Record(
@@ -96,6 +101,8 @@ class GatewaySite(Site):
                 detail=error.message,
             )
         )
+        dialect = find(head.method, head.path).dialect if head is not None else Dialect.OLLAMA
+        return problems.body(dialect, error.status, error.message)
 
     def log(self, request: Any) -> None:
         """A page was answered (called by twisted.web)."""
