@@ -80,7 +80,7 @@ _ON, _OFF = Streams.DEFAULT_ON, Streams.DEFAULT_OFF
 _READ = b"GET HEAD"
 
 # A path that ends in "/:" stands for all paths with something in that place.
-_TABLE: tuple[tuple[bytes, bytes, Route], ...] = (
+TABLE: tuple[tuple[bytes, bytes, Route], ...] = (
     (_READ, b"/", _look("root")),
     (_READ, b"/api/version", _look("version")),
     (_READ, b"/api/status", _look("status")),
@@ -131,11 +131,11 @@ def _dialect(path: bytes) -> Dialect:
 
 _ROUTES = {
     (method, path): replace(route, dialect=_dialect(path))
-    for methods, path, route in _TABLE
+    for methods, path, route in TABLE
     for method in methods.split()
 }
-_OPEN_PATHS = tuple(path[:-1] for _, path, _ in _TABLE if path.endswith(b"/:"))
-_MANAGED_PATHS = frozenset(path for _, path, route in _TABLE if route.manages)
+_OPEN_PATHS = tuple(path[:-1] for _, path, _ in TABLE if path.endswith(b"/:"))
+_MANAGED_PATHS = frozenset(path for _, path, route in TABLE if route.manages)
 _HARMLESS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 # Visible characters but "/", "%" and "\"; and escapes of none of these, of no
