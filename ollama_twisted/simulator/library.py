@@ -9,7 +9,8 @@ from hashlib import sha256
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([bm])\b", re.IGNORECASE)
 _DIGEST = re.compile(r"sha256[:-][0-9a-fA-F]{64}")
-_DEFAULT_PREFIX = "registry.ollama.ai/library/"
+_DEFAULT_HOST = "registry.ollama.ai/"
+_DEFAULT_NAMESPACE = "library/"
 _BYTES_PER_PARAMETER = 0.6
 
 
@@ -32,7 +33,7 @@ class Model:
 
 def canonical(name: str) -> str:
     """The name in full: what Ollama takes for granted is said, letter case is not told apart."""
-    name = name.casefold().removeprefix(_DEFAULT_PREFIX)
+    name = name.casefold().removeprefix(_DEFAULT_HOST).removeprefix(_DEFAULT_NAMESPACE)
     return name if ":" in name.rpartition("/")[2] else name + ":latest"
 
 
