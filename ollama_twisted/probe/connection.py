@@ -41,6 +41,7 @@ class Row(NamedTuple):
     The addresses are in normal form (see `plain`).  What a tool does not tell is
     None.  ``key`` is the same for a socket as long as it lives, and no other
     socket's.  The three sums count payload bytes.
+    ``doubt``: one more byte may have been received, which was taken for the peer's FIN.
     """
 
     local_ip: str
@@ -54,6 +55,7 @@ class Row(NamedTuple):
     received: int | None = None
     retransmitted: int | None = None
     rtt: float | None = None
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

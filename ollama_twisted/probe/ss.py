@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 from ollama_twisted.probe.connection import Reading, Row, State, end
 
-# The kernel counts the peer's FIN as one received byte, in these states and when
-# the socket is gone.
-_AFTER_FIN = {State.CLOSE_WAIT, State.LAST_ACK, State.CLOSING, State.CLOSED}
+# The kernel counts the peer's FIN as one received byte.
+_AFTER_FIN = {State.CLOSE_WAIT, State.LAST_ACK, State.CLOSING}
 
 _STATES = {
     "ESTAB": State.ESTABLISHED,
@@ -115,6 +114,9 @@ _BYTES = re.compile(
 )
 
 
+_ACKED = re.compile(r" bytes_acked:(\d{1,20})(?= |\r?$)")
+
+
 def read_line(line: str) -> Row | None:
     """
     One whole line of a dump or an event; None if it is none.
@@ -135,7 +137,12 @@ def read_line(line: str) -> Row | None:
         return None
     told = fields[5] if len(fields) == 6 else ""
     row = Row(local_ip, local_port, peer_ip, peer_port, state, _key(told))
-    return row if state is State.LISTEN else _figures(row, told)
+    if state is State.LISTEN:
+        return row
+    whole = _figures(row, told)
+    if state is State.CLOSED and whole is not None and whole.received:
+        return _without_fin(whole, told, fields[1])
+    return whole
 
 
 def _figures(row: Row, told: str) -> Row | None:
@@ -160,8 +167,25 @@ def _figures(row: Row, told: str) -> Row | None:
         received,
         retransmitted,
         _rtt(told, mss),
+        False,
     )
     return tuple.__new__(Row, row[:6] + figures)
+
+
+def _without_fin(row: Row, told: str, unread: str) -> Row:
+    """
+    The last word of a socket, less the byte that is the peer's FIN, if that came.
+
+    Both FINs passed unless somebody reset the connection, and then ours was not
+    acknowledged.  But a server that closes first is gone before the client's FIN
+    comes: only what lingers of the socket in the next dump tells.  It cannot be
+    so if something is unread, as that is the FIN.
+    """
+    found = _ACKED.search(told)
+    acknowledged = int(found[1]) if found else 0
+    if acknowledged <= (row.sent or 0) or not row.received:
+        return row
+    return row._replace(received=row.received - 1, doubt=unread == "0")
 
 
 def _rtt(told: str, mss: int) -> float | None:

@@ -52,6 +52,8 @@ class Ledger:
         self._ended: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._ended_peers: dict[tuple[str, int], str] = {}
         self._suspects: set[str] = set()
+        # Ended sockets of which a byte is in doubt, before and since the last dump.
+        self._doubts: list[set[tuple[int, str, int]]] = [set(), set()]
         self._begun = False
         self._clients: dict[int, set[tuple[str, int]]] | None = None
         self._method: Method | None = None
@@ -92,12 +94,14 @@ class Ledger:
         lingering = []
         for row in rows:
             key, sums = row[5], self._sums.get(row[1])
-            if key is None or sums is None or key in ended:
+            if key is None or sums is None:
                 continue
             sent, received = row[7], row[8]
             if sent is None or received is None:
-                if row[4] is State.TIME_WAIT:
+                if row[4] is State.TIME_WAIT or row[4] is State.FIN_WAIT2:
                     lingering.append(row)
+                continue
+            if key in ended:
                 continue
             known = last.get(key)
             told = (row[1], sent, received, row[9] or 0)
@@ -108,6 +112,7 @@ class Ledger:
             else:
                 living[key] = told
         self._begun = True
+        self._resolve_doubts(lingering)
         self._settle(living, method, unbroken)
         if begun and not unbroken:
             self._find_missed(lingering, living)
@@ -140,13 +145,29 @@ class Ledger:
         self._last = living
         self._suspects = suspects
 
+    def _resolve_doubts(self, lingering: Iterable[Row]) -> None:
+        """What lingers was closed by the server first: then the byte in doubt was no FIN."""
+        earlier, since = self._doubts
+        for row in lingering:
+            closed = (row.local_port, row.peer_ip, row.peer_port)
+            for doubts in (earlier, since):
+                if closed in doubts:
+                    doubts.remove(closed)
+                    self._sums[row.local_port].received += 1
+        # A dump may have been taken before the endings that were told first.
+        self._doubts = [since, set()]
+
     def _find_missed(
         self, lingering: Iterable[Row], living: dict[str, tuple[int, int, int, int]]
     ) -> None:
         """Count the connections of which only the tombstone was ever seen."""
         for row in lingering:
             key = row.key or ""
-            if key in living or (row.peer_ip, row.peer_port) in self._ended_peers:
+            if (
+                key in living
+                or key in self._ended
+                or (row.peer_ip, row.peer_port) in self._ended_peers
+            ):
                 continue
             sums = self._sums[row.local_port]
             sums.opened += 1
@@ -162,8 +183,10 @@ class Ledger:
         known = self._last.pop(key, None)
         self._suspects.discard(key)
         if self._begun and row.sent is not None:
-            self._advance(sums, known, row)
+            now = self._advance(sums, known, row)
             sums.closed += 1
+            if row.doubt and now[2] == row.received:
+                self._doubts[1].add((row.local_port, row.peer_ip, row.peer_port))
         self._remember(row)
 
     def _advance(
