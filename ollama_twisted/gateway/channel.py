@@ -276,6 +276,11 @@ class Channel(PageChannel):
         if self._state is _State.IDLE:
             self._end()
 
+    def cut(self, why: str) -> None:
+        """End the answer that is being given before its time."""
+        if isinstance(self._served, Exchange):
+            self._served.cut(why)
+
     # Time.
 
     def _wait(self, seconds: float) -> None:

@@ -185,7 +185,7 @@ class NodeConnection(TwistedProtocol):
         try:
             forward, payload, ended, rest = body.feed(data)
         except FramingError as error:
-            self._break(f"malformed framing: {error}")
+            self.break_off(f"malformed framing: {error}")
             return
         if forward or payload:
             sink.part(forward, payload)
@@ -207,7 +207,8 @@ class NodeConnection(TwistedProtocol):
         assert sink is not None
         sink.ended()
 
-    def _break(self, why: str) -> None:
+    def break_off(self, why: str) -> None:
+        """End an answer that has begun; its sink is told why."""
         sink, self._sink, body = self._sink, None, self._body
         self.abort()
         if sink is not None:
@@ -224,7 +225,7 @@ class NodeConnection(TwistedProtocol):
         if self._state is _State.ASKED:
             self._fail(FirstByteTimeout(f"silent for {seconds:.0f} s"))
         elif self._state is _State.ANSWERING:
-            self._break(f"silent for {seconds:.0f} s")
+            self.break_off(f"silent for {seconds:.0f} s")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         state, self._state = self._state, _State.GONE

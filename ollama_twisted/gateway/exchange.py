@@ -91,6 +91,11 @@ class Exchange:
         if self._task is not None:
             self._task.cancel()
 
+    def cut(self, why: str) -> None:
+        """End an answer before its time, telling the client if there is room for it."""
+        if self._relay is not None and self._connection is not None:
+            self._connection.break_off(why)
+
     async def _serve(self) -> None:
         channel, record = self._channel, self.record
         finish = channel.done
@@ -258,8 +263,6 @@ class Exchange:
             if watch is not None:
                 record.final = watch.final()
 
-    # What the gateway says itself.
-
     def _answer_own(self, status: int, body: bytes, *fields: tuple[bytes, bytes]) -> None:
         self.record.status = status
         if not self._head.minor:
@@ -272,8 +275,6 @@ class Exchange:
         _log.failure("an exchange could not be ended", failure)
         self._channel.abort()
 
-    # Time.
-
     def _wait(self, phase: Phase, limit: float) -> None:
         self._patience.wait(phase, limit, self._gateway.seconds())
 
@@ -282,7 +283,7 @@ class Exchange:
         patience, channel = self._patience, self._channel
         limit = patience.limit
         if self._turn is not None:
-            self._turn.sweep(now)
+            self._turn.sweep(now, patience)
         if self._relay is not None:
             if patience.progressed((self._relay.relayed, channel.paused), now):
                 self._gateway.upstreams[self.record.node].answered_at = now
@@ -291,9 +292,7 @@ class Exchange:
                 limit = self._gateway.limits.send_timeout
         if not patience.spent(limit, now):
             return
-        if self._turn is not None:
-            self._turn.expire(limit)
-        elif patience.phase is Phase.BODY and channel.paused:
+        if patience.phase is Phase.BODY and channel.paused:
             channel.abort()
         elif self._connection is not None:
             self._connection.timed_out(limit)

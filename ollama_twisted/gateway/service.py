@@ -35,6 +35,8 @@ _log = Logger()
 
 SWEEP = 1.0
 FLUSH = 0.5
+#: How long the last bytes may take, once all answers have ended.
+FAREWELL = 5.0
 
 
 class GatewayService(MultiService):
@@ -90,6 +92,12 @@ class GatewayService(MultiService):
         deadline = self._reactor.seconds() + self.config.gateway.drain
         while self.site.busy and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, 0.1)
+        self.site.cut("the gateway is stopping")
+        # What was written last may take a moment to leave.
+        deadline = self._reactor.seconds() + FAREWELL
+        while self.site.channels and self._reactor.seconds() < deadline:
+            await deferLater(self._reactor, 0.1)
+        self.site.abort()
         await super().stopService()
         self.gateway.close()
         if self.gateway.access_log is not None:

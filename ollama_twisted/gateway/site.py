@@ -137,3 +137,13 @@ class GatewaySite(Site):
         self.draining = True
         for channel in tuple(self.channels):
             channel.drain()
+
+    def cut(self, why: str) -> None:
+        """End the answers that are still under way, telling the clients why."""
+        for channel in tuple(self.channels):
+            channel.cut(why)
+
+    def abort(self) -> None:
+        """Hang up on everybody, at once."""
+        for channel in tuple(self.channels):
+            channel.abort()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 
 from ollama_twisted.gateway.failures import Refused
+from ollama_twisted.gateway.patience import Patience
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease
 from ollama_twisted.pool.line import LineFull
@@ -51,13 +52,10 @@ class Turn:
             pool.leave(waiter)
             raise
 
-    def sweep(self, now: float) -> None:
-        """Told about once a second: wait no more if the last node that may serve is gone."""
-        pool = self._gateway.pool
-        if pool.blocked(self._want, now) is Blocked.NO_NODE:
+    def sweep(self, now: float, patience: Patience) -> None:
+        """Told about once a second; ends a wait that is too long, or in vain."""
+        if self._gateway.pool.blocked(self._want, now) is Blocked.NO_NODE:
             self._granted.errback(Refused(503, self._gateway.why_nobody(self._want), "no_node"))
-
-    def expire(self, limit: float) -> None:
-        """The wait has lasted too long."""
-        message = f"no node was free within {limit:.0f} s"
-        self._granted.errback(Refused(503, message, "line_timeout"))
+        elif patience.spent(patience.limit, now):
+            message = f"no node was free within {patience.limit:.0f} s"
+            self._granted.errback(Refused(503, message, "line_timeout"))
