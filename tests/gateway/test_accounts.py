@@ -195,6 +195,15 @@ class OwnFaultTests(SynchronousTestCase):
         self.assertEqual(self.world.in_flight(), 0)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
+    def test_as_answer_begins(self) -> None:
+        """The node's connection is not kept: nobody would read the rest of its answer."""
+        self.break_("label")
+        self.client.send(post(b"/api/chat"))
+        self.world.node().answer(STREAM)
+        self.assertEqual(self.world.node().wire.aborted, True)
+        self.assertEqual(split(self.client.read())[0], b"HTTP/1.1 500 Internal Server Error")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
     def test_after_answer(self) -> None:
         """Afterwards its connection is cut."""
         self.break_("refresh")
