@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTCP
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.gateway.transport import BACKLOG, EagerPort, EagerServer, eager
@@ -110,7 +111,7 @@ class EagerTests(SynchronousTestCase):
                 break
             reason = transport.doWrite()
             if reason is not None:
-                transport.connectionLost(reason)
+                transport.connectionLost(Failure(reason))
 
     def test_at_once(self) -> None:
         """With nothing queued, data are sent at once and the reactor is not bothered."""
@@ -238,7 +239,7 @@ class ReactorTests(SynchronousTestCase):
             def __init__(self) -> None:
                 pass
 
-        self.patch(EagerPort, "startListening", ports.append)
+        self.patch(EagerPort, "startListening", lambda port: ports.append(port))
         reactor = eager(Reactor())
         self.assertTrue(IReactorTCP.providedBy(reactor))
         port = reactor.listenTCP(0, None, backlog=5, interface="127.0.0.1")
