@@ -6,7 +6,7 @@ import locale
 import os
 import sys
 import time
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,9 +178,11 @@ class Prober:
             return False, 0
         return self._endings.listening, self._endings.losses
 
-    def _foreign(self, rows: Iterable[Row]) -> list[Row]:
+    def _foreign(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Those at whose other end, and at whose own, somebody else is."""
         own = self._own
+        if own == ():
+            return rows
         return [row for row in rows if row[2:4] not in own and row[0:2] not in own]
 
     def _ended(self, row: Row) -> None:

@@ -185,7 +185,7 @@ class Ledger:
         if self._begun and row.sent is not None:
             now = self._advance(sums, known, row)
             sums.closed += 1
-            if row.doubt and now[2] == row.received:
+            if row.doubt and now[2] == row.received and len(self._doubts[1]) < REMEMBERED:
                 self._doubts[1].add((row.local_port, row.peer_ip, row.peer_port))
         self._remember(row)
 
