@@ -27,11 +27,23 @@ from ollama_twisted.wire.zstd import CannotOpen, opened
 _MODEL_PATH = b"/v1/models/"
 _LONGEST_MODEL = 4096  # in a form; nobody has such a name
 _LONGEST_ODD_BODY = 2**20  # reading these is slow, and everybody else waits meanwhile
+_MANY_KEYS = 100_000  # making something of each takes a tenth of a second
 _SLICE = 2**16
 
 _KEYS = frozenset({"model", "name", "source", "stream"})
 
+
+class _Named(msgspec.Struct):
+    """The keys that matter, in their common spelling."""
+
+    model: str = ""
+    name: str = ""
+    source: str = ""
+    stream: bool | msgspec.UnsetType = msgspec.UNSET
+
+
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_named = msgspec.json.Decoder(_Named).decode
 _decode_str = msgspec.json.Decoder(str).decode
 _decode_bool = msgspec.json.Decoder(bool).decode
 
@@ -94,13 +106,24 @@ def _said_plainly(body: bytes | mmap) -> dict[str, Any]:
 
     @raise ValueError: if it is not, though Go may accept it.
     """
-    said: dict[str, Any] = {}
+    if _crowded(body):
+        said: dict[str, Any] = msgspec.to_builtins(_decode_named(body))
+        return said
+    said = {}
     for key, raw in _decode(body).items():
         if key in _KEYS:
             said[key] = (_decode_bool if key == "stream" else _decode_str)(raw)
         elif key.casefold() in _KEYS:
             raise ValueError("which of two spellings is the last one, is not seen here")
     return said
+
+
+def _crowded(body: bytes | mmap) -> bool:
+    """Whether there may be so many keys that nobody has the time to look at each."""
+    if len(body) <= _LONGEST_ODD_BODY:
+        return False
+    slices = (body[at : at + _SLICE] for at in range(0, len(body), _SLICE))
+    return sum(each.count(b":") for each in slices) > _MANY_KEYS
 
 
 def _said(body: bytes | mmap) -> dict[str, Any]:

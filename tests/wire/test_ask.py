@@ -117,6 +117,22 @@ class JSONTests(SynchronousTestCase):
         self.assertEqual(asked(b'{%b,"model":"a"}' % filler), Ask("a"))
         self.assertEqual(asked(b'{%b,"MODEL":"a"}' % filler), Ask())
 
+    def test_crowded_body(self) -> None:
+        """Of a body with very many keys those that matter are read, at no cost for the others."""
+        for crowd in (
+            b",".join(b'"%x":1' % number for number in range(2**18)),
+            b'"x":[' + b'{"y":1},' * 2**18 + b"{}]",
+        ):
+            self.assertEqual(asked(b'{%b,"model":"a"}' % crowd), Ask("a"))
+            self.assertEqual(asked(b'{"stream":false,"model":"a",%b}' % crowd), Ask("a", False))
+            self.assertEqual(asked(b'{"model":"a","model":"b",%b}' % crowd), Ask("b"))
+            self.assertEqual(asked(b'{%b,"model":5}' % crowd), Ask())
+            self.assertEqual(asked(b"{%b}" % crowd), Ask())
+            body = b'{"name":"n",%b}' % crowd
+            with mmap(-1, len(body)) as mapped:
+                mapped[:] = body
+                self.assertEqual(read_ask(SHOW, b"/api/show", b"", mapped), Ask("n"))
+
     def test_mapped_file(self) -> None:
         """A body may be in a mapped file, which can be closed afterwards."""
         for body in (b'{"model":"a"}', b'{"MODEL":"a"}', b'{"model":"a"} '):
