@@ -139,7 +139,16 @@ class ChunkedBody:
             data, self._held = self._held + data, b""
         elif self._expected is _SIZE and (start := whole_chunk(data)):
             return Fed(data, data[start:-2], False, b"")
+        expected = self._expected
+        try:
+            return self._walk(data)
+        except FramingError:
+            # Nothing of these bytes is forwarded, so whether there is room for
+            # something of our own depends on what was before them.
+            self._expected = expected
+            raise
 
+    def _walk(self, data: bytes) -> Fed:
         payloads: list[bytes] = []
         forward: list[bytes] = []
         here = plain = 0  # data[plain:here] is to be forwarded as it came

@@ -98,6 +98,16 @@ class ToldTests(CutCase):
         self.assertIn(b"malformed framing", self.told(rest, chunks(LINE, end=False)))
         self.assertEqual(self.client.hung_up, True)
 
+    def test_garbled_later(self) -> None:
+        """What was in order in the same bytes is not sent, and does not count as sent."""
+        self.client.send(post(b"/api/chat"))
+        node = self.world.node("a")
+        chunk = chunks(LINE, end=False)
+        node.answer(STREAM + chunk + chunk[:-3])
+        node.answer(chunk[-3:] + b"zz\r\n")
+        self.assertEqual(split(self.client.read())[2], chunk + chunk[:-3])
+        self.assertEqual(self.client.hung_up, True)
+
     def test_pull(self) -> None:
         """The progress of a pull is a stream like any other."""
         sent = chunks(b'{"status":"pulling"}\n', end=False)
