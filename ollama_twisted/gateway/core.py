@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Names that the metrics tell apart; one more and it is "other".
 MAX_MODELS = 500
+#: A client that does not read holds its node's place no longer than that while others wait.
+SEND_LIMIT_IN_LINE = 30.0
 #: A client's keys are meant for us, or for a node of ours; never for a provider.
 CREDENTIALS = frozenset({b"authorization", b"cookie", b"x-api-key", b"api-key"})
 
@@ -106,6 +108,12 @@ class Gateway:
         if model is None or node.models is None or node.models.is_loaded(model):
             return timeouts.first_byte
         return max(timeouts.first_byte, timeouts.loading)
+
+    @property
+    def send_limit(self) -> float:
+        """How long a client may leave its answer unread: less while others wait for its place."""
+        limit = self.limits.send_timeout
+        return min(limit, SEND_LIMIT_IN_LINE) if self.pool.line else limit
 
     def why_nobody(self, want: Want) -> str:
         """Why no node may answer, in one sentence for people."""

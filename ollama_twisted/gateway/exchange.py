@@ -289,7 +289,7 @@ class Exchange:
                 self._gateway.upstreams[self.record.node].answered_at = now
                 return
             if channel.paused:
-                limit = self._gateway.limits.send_timeout
+                limit = self._gateway.send_limit
         if not patience.spent(limit, now):
             return
         if patience.phase is Phase.BODY and channel.paused:

@@ -12,16 +12,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     wrapClientTLS,
 )
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.error import TimeoutError
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ollama_twisted.config.resolved import Address, NodeConfig
 from ollama_twisted.gateway.connection import NodeConnection
@@ -43,11 +46,30 @@ def endpoint_for(reactor: Any) -> EndpointFor:
             tcp = TCP4ClientEndpoint(reactor, address.host, address.port, timeout)
         else:
             tcp = HostnameEndpoint(reactor, address.host, address.port, timeout)
+            # Which bounds each attempt, but not the search for the addresses.
+            tcp = _InTime(tcp, 2 * timeout, reactor)
         if address.scheme == "https":
             tcp = wrapClientTLS(optionsForClientTLS(address.host), tcp)
         return tcp
 
     return endpoint
+
+
+@implementer(IStreamClientEndpoint)
+class _InTime:
+    """An endpoint that is connected to in so many seconds in all, or not at all."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint, limit: float, reactor: Any) -> None:
+        self._endpoint = endpoint
+        self._limit = limit
+        self._reactor = reactor
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
+        def late(result: Any, _limit: float) -> Any:
+            return Failure(TimeoutError()) if isinstance(result, Failure) else result
+
+        connecting = self._endpoint.connect(factory)
+        return connecting.addTimeout(self._limit, self._reactor, onTimeoutCancel=late)
 
 
 class Upstream:

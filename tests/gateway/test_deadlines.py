@@ -123,6 +123,20 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual((self.world.node().wire.aborted, self.world.in_flight()), (True, 0))
         self.assertEqual(self.world.pool.nodes["a"].failed_requests, 0)
 
+    def test_does_not_read_while_others_wait(self) -> None:
+        """It loses it sooner while others wait for the place that it holds."""
+        world = World(max_in_flight=1)
+        client = world.client()
+        client.send(post(b"/api/chat"))
+        world.node().answer(STREAM + TOKEN)
+        client.stall()
+        world.client().send(post(b"/api/chat"))
+        world.sweep(29)
+        self.assertEqual(client.hung_up, False)
+        world.sweep(4)
+        self.assertEqual(client.wire.aborted, True)
+        self.assertIn(b"POST /api/chat", world.node().asked())
+
     def test_reads_now_and_then(self) -> None:
         """One that reads on in between keeps it."""
         self.client.send(post(b"/api/chat"))

@@ -14,9 +14,15 @@ from twisted.internet.error import (
     NoRouteError,
     TimeoutError,
 )
+from twisted.internet.interfaces import IHostnameResolver
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
-from ollama_twisted.config.resolved import GatewayLimits, Timeouts
+from ollama_twisted.config.resolved import Address, GatewayLimits, Timeouts
+from ollama_twisted.gateway.upstream import Upstream, endpoint_for
+from ollama_twisted.web.asking import in_words
 from tests.gateway.harness import (
     STREAM,
     Client,
@@ -453,10 +459,25 @@ class ConnectingTests(SynchronousTestCase):
             asked.append((address.host, timeout))
             return FakeEndpoint()
 
-        from ollama_twisted.gateway.upstream import Upstream
-
         Upstream(world.config.nodes[0], endpoint, world.clock.seconds)
         self.assertEqual(asked, [("a.test", 1.5)])
+
+    def test_no_name(self) -> None:
+        """Nor does a name whose address is never found keep anybody waiting."""
+
+        @implementer(IHostnameResolver)
+        class Silent:
+            def resolveHostName(self, receiver: Any, *args: Any, **options: Any) -> Any:
+                return receiver.resolutionBegan(None)
+
+        reactor = MemoryReactorClock()
+        reactor.installNameResolver(Silent())
+        connecting = endpoint_for(reactor)(Address("http", "a.test", 1), 2.0).connect(Factory())
+        reactor.advance(3.9)
+        self.assertNoResult(connecting)
+        reactor.advance(0.2)
+        error = self.failureResultOf(connecting).value
+        self.assertEqual(in_words(error), "no connection in time")
 
     def test_tls_fails(self) -> None:
         """A node whose certificate is not accepted was not reached, and another one is asked."""
