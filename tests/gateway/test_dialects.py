@@ -72,10 +72,22 @@ class DialectTests(SynchronousTestCase):
             client.send(head % path + b"xyz\r\n")
             self.assertEqual(blanked(json.loads(split(client.read())[2])), form)
 
+    def test_in_one_piece(self) -> None:
+        """Where nobody asked for a stream, and the protocol has none by itself, it is cut."""
+        for path in (b"/v1/chat/completions", b"/v1/messages", b"/v1/responses"):
+            world = World()
+            client = world.client()
+            client.send(post(path))
+            world.node().answer(STREAM + chunks(b"{\n", end=False))
+            client.read()
+            world.node().close()
+            self.assertEqual((client.read(), client.hung_up), (b"", True), path)
+
     def test_in_stream(self) -> None:
         """An answer broke off after it had begun; the client's protocol has a way to say so."""
         for path, begun, expected in (
             (b"/api/chat", b'{"done":false}\n', b'{"error": "'),
+            (b"/api/generate", b'{"done":false}\n', b'{"error": "'),
             (b"/v1/chat/completions", b'data: {"id":1}\n\n', b'data: {"error": {"message": "'),
             (b"/v1/responses", b'data: {"id":1}\n\n', b'data: {"error": {"message": "'),
             (
@@ -86,7 +98,8 @@ class DialectTests(SynchronousTestCase):
         ):
             world = World()
             client = world.client()
-            client.send(post(path, STREAMED))
+            # Ollama's own routes stream unless told otherwise.
+            client.send(post(path, CHAT if path.startswith(b"/api/") else STREAMED))
             world.node().answer(STREAM + chunks(begun, end=False))
             client.read()
             world.node().close()

@@ -131,7 +131,9 @@ class Harness:
         """What the node has counted."""
         return self.node.counts
 
-    def ask(self, method: str, path: str, body: Any = None, fault: str = "") -> Asked:
+    def ask(
+        self, method: str, path: str, body: Any = None, fault: str = "", coding: str = ""
+    ) -> Asked:
         """Send a request, and let no time pass."""
         asked = Asked(self, method)
         self._asked.append(asked)
@@ -141,6 +143,8 @@ class Harness:
         head = f"{method} {path} HTTP/1.1\r\nHost: node\r\nContent-Length: {len(data)}\r\n"
         if fault:
             head += f"X-Simulator-Fault: {fault}\r\n"
+        if coding:
+            head += f"Content-Encoding: {coding}\r\n"
         asked.protocol.dataReceived(head.encode() + b"\r\n" + data)
         return asked
 
@@ -170,4 +174,4 @@ class NodeCase(SynchronousTestCase):
         return node
 
 
-HELLO = {"model": "llama3:8b", "messages": [{"role": "user", "content": "hello"}]}
+HELLO: Any = {"model": "llama3:8b", "messages": [{"role": "user", "content": "hello"}]}

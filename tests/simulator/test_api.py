@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
+
+from zstandard import ZstdCompressor
 
 from ollama_twisted.simulator.canned import Pace
 from ollama_twisted.simulator.node import Limits
 from tests.simulator.harness import HELLO, NodeCase
 
+compress = ZstdCompressor().compress
 ASK = {"model": "llama3:8b", "prompt": "hello"}
 
 
@@ -106,6 +110,39 @@ class GenerationTests(NodeCase):
         """Keys match in any letter case, and what follows the first JSON value is not read."""
         body = b'{"MODEL":"llama3:8b","Prompt":"hello","Stream":false} {"model":"other"}'
         self.assertEqual(self.node.get("POST", "/api/generate", body).status, 200)
+
+    def test_compressed(self) -> None:
+        """A compressed body is opened on routes of other protocols, and nowhere else."""
+        body = json.dumps(HELLO).encode()
+        asked = self.node.ask("POST", "/v1/chat/completions", body)
+        packed = self.node.ask("POST", "/v1/chat/completions", compress(body), coding="zstd")
+        junk = self.node.ask("POST", "/v1/chat/completions", body, coding="zstd")
+        native = self.node.ask("POST", "/api/chat", compress(body), coding="zstd")
+        self.node.wait(10)
+        self.assertEqual(asked.said().status, 200)
+        self.assertEqual(packed.said().body, asked.said().body)
+        self.assertEqual((junk.said().status, native.said().status), (400, 400))
+
+    def test_beside(self) -> None:
+        """What is said depends on tools and images too, on each protocol's way to send them."""
+        tool, picture = {"name": "f"}, {"type": "image_url", "image_url": {"url": "data:,a"}}
+        text = {"type": "text", "text": "hello"}
+        turn = HELLO["messages"][0]
+        for path in ("/api/chat", "/v1/chat/completions", "/v1/messages"):
+            plain = {**HELLO, "stream": False, "max_tokens": 100}
+            texts = {
+                json.dumps(self.node.get("POST", path, {**plain, **more}).json)
+                for more in (
+                    {},
+                    {"tools": [tool]},
+                    {"messages": [{**turn, "images": ["YQ=="]}]},
+                    {"messages": [{**turn, "images": ["Yg=="]}]},
+                    {"messages": [{**turn, "content": [text, picture]}]},
+                )
+            }
+            self.assertEqual(len(texts), 5, path)
+            parts = {**plain, "messages": [{**turn, "content": [text]}]}
+            self.assertIn(json.dumps(self.node.get("POST", path, parts).json), texts)
 
     def test_refused(self) -> None:
         """What cannot be served is refused in Ollama's words."""

@@ -15,10 +15,12 @@ class NameTests(SynchronousTestCase):
     """Which names are one."""
 
     def test_same(self) -> None:
-        """Tag, registry and letter case may be left to Ollama."""
-        for name in ("llama3", "LLAMA3:Latest", "registry.ollama.ai/library/llama3:latest"):
-            with self.subTest(name):
-                self.assertEqual(canonical(name), "llama3:latest")
+        """Tag, registry, namespace and letter case may be left to Ollama."""
+        prefixes = "", "library/", "registry.ollama.ai/library/"
+        for prefix in prefixes:
+            for name in (f"{prefix}llama3", f"{prefix}LLAMA3:Latest"):
+                with self.subTest(name):
+                    self.assertEqual(canonical(name), "llama3:latest")
 
     def test_port_is_no_tag(self) -> None:
         """A colon before the last slash is that of a port."""
