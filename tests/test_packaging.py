@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
-PROGRAMS = ("ollama-gateway", "ollama-simulator")
+PROGRAMS = ("ollama-exporter", "ollama-gateway", "ollama-simulator")
 
 # What an operator's own configuration might hold, which is nobody else's business.
 SECRET = "not-to-be-shipped"
@@ -134,7 +134,8 @@ class WheelTests(SynchronousTestCase):
         setup = ConfigParser()
         setup.read(ROOT / "setup.cfg")
         named = setup["options.package_data"]["ollama_twisted.shipped.config"].split()
-        there = {each.name for each in (ROOT / "config").iterdir() if not each.name.startswith(".")}
+        files = [each.relative_to(ROOT / "config") for each in (ROOT / "config").rglob("*.*")]
+        there = {str(each) for each in files if not each.name.startswith(".")}
         self.assertEqual(there - {"node_config.json"}, set(named))
 
     def test_nothing_private(self) -> None:
@@ -198,7 +199,7 @@ def _test(version: str) -> Callable[[InstalledTests], None]:
     def test(self: InstalledTests) -> None:
         self.check(version)
 
-    test.__doc__ = f"On Python {version} a wheel brings both programs and all they need."
+    test.__doc__ = f"On Python {version} a wheel brings all programs and all they need."
     return test
 
 
@@ -219,7 +220,7 @@ class CheckoutTests(SynchronousTestCase):
 
     def test_plugins(self) -> None:
         """
-        ``python -m twisted`` in a checkout offers both programs.
+        ``python -m twisted`` in a checkout offers all programs.
         """
         offered = run(sys.executable, "-m", "twisted", "--help", cwd=ROOT)
         for program in PROGRAMS:
