@@ -1,4 +1,5 @@
-# make run     the gateway on 127.0.0.1:11435, in front of real nodes or of a demo
+# make run     the gateway on 127.0.0.1:11435, in front of real nodes or of a demo,
+#              and an exporter on 127.0.0.1:9101
 # make test    everything that is tested; TESTS=tests.pool runs a part
 # make lint    style, types, Dockerfile
 # make bench   the gateway beside nginx, HAProxy and others; BENCH=--help says how
@@ -33,7 +34,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 run: $(VENV)/.ready $(VENV)/.demo
-	@exec $(VENV)/bin/twistd --nodaemon --pidfile= ollama-gateway --demo
+	@exec $(VENV)/bin/twistd --nodaemon --pidfile= ollama-gateway --demo --exporter
 
 test: $(VENV)/.ready $(VENV)/.demo $(VENV)/.test $(CLIENT)/.ready
 	@$(VENV)/bin/python -m tests.run $(TESTS)

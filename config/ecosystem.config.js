@@ -33,5 +33,6 @@ module.exports = {
   apps: [
     // Streams in flight may finish first: longer than the gateway's own "drain".
     program("ollama-gateway", 330),
+    program("ollama-exporter", 10),
   ],
 };

@@ -6,24 +6,17 @@ They are simulators with the llama engine, children of the gateway, and end with
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from typing import Any
 
-from twisted.application.service import Service
-from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.protocol import ProcessProtocol
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from twisted.application.service import MultiService, Service
 
 from ollama_twisted.config.resolved import Address, Config, HealthConfig
-
-_log = Logger()
+from ollama_twisted.gateway.child import Child
 
 MODEL = "smollm2:135m"
 NOTICE = (
@@ -72,7 +65,7 @@ class Demo:
         return cls(config, _free_ports(2))
 
     def service(self, reactor: Any) -> Service:
-        return EmbeddedNodes(self.ports, reactor)
+        return embedded_nodes(self.ports, reactor)
 
 
 def _ollama_runs(address: Address) -> bool:
@@ -94,42 +87,10 @@ def _free_ports(count: int) -> tuple[int, ...]:
     return ports
 
 
-class _Node(ProcessProtocol):
-    """One embedded node.  It ends when its standard input does, so never outlives us."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.stopping = False
-
-    def errReceived(self, data: bytes) -> None:
-        for line in data.decode("utf-8", "replace").splitlines():
-            _log.info("{name}: {line}", name=self._name, line=line)
-
-    def processEnded(self, reason: Failure) -> None:
-        if not self.stopping:
-            _log.error("{name} ended: {why}", name=self._name, why=reason.getErrorMessage())
-
-
-class EmbeddedNodes(Service):
-    """Starts a child for each port, and ends them."""
-
-    def __init__(self, ports: tuple[int, ...], reactor: Any) -> None:
-        self._ports = ports
-        self._reactor = reactor
-        self._nodes: list[tuple[_Node, Any]] = []
-
-    def startService(self) -> None:
-        super().startService()
-        for number, port in enumerate(self._ports, 1):
-            node = _Node(f"demo-{number}")
-            command = [sys.executable, "-m", "twisted", "ollama-simulator", "--engine", "llama"]
-            command += ["--model", MODEL, "--port", str(port), "--stop-on-stdin-eof"]
-            child = self._reactor.spawnProcess(node, sys.executable, command, env=os.environ)
-            self._nodes.append((node, child))
-
-    def stopService(self) -> None:
-        for node, child in self._nodes:
-            node.stopping = True
-            with suppress(ProcessExitedAlready):
-                child.signalProcess("TERM")
-        super().stopService()
+def embedded_nodes(ports: tuple[int, ...], reactor: Any) -> MultiService:
+    """A node at each port, with a small real model."""
+    service = MultiService()
+    for number, port in enumerate(ports, 1):
+        options = ("--engine", "llama", "--model", MODEL, "--port", str(port))
+        Child(f"demo-{number}", ("ollama-simulator", *options), reactor).setServiceParent(service)
+    return service

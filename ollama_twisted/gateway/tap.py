@@ -42,6 +42,7 @@ class Options(usage.Options):
     optFlags = [
         ["check", None, "Validate the configuration, print it as a table, and exit."],
         ["demo", None, "If there is no node at all, start two with a small real model."],
+        ["exporter", None, "Start an exporter beside it, for the nodes on this machine."],
         ["announce", None, "Print each address on standard output once it listens."],
     ]
     compData = usage.Completions(
@@ -110,6 +111,10 @@ def makeService(options: Options) -> IService:
     service = GatewayService(config, reactor, notice)
     if demo is not None:
         demo.service(reactor).setServiceParent(service)
+    if options["exporter"]:
+        from ollama_twisted.gateway.beside import exporter_beside
+
+        exporter_beside(config, reactor).setServiceParent(service)
     if options["announce"] or options["demo"]:
         from ollama_twisted.gateway.banner import Banner
 

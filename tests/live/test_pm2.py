@@ -36,7 +36,7 @@ class EcosystemTests(SynchronousTestCase):
         # Out of the checkout, where an operator's own nodes and settings might be.
         self.file = self.folder / "config" / "ecosystem.config.js"
         shutil.copy(shipped("config", self.file.name), self.file)
-        self.port = free_port()
+        self.port, self.exporter_port = free_port(), free_port()
         self.environment = {
             **os.environ,
             # Short: PM2 listens on sockets in there, and their paths have a limit.
@@ -44,6 +44,7 @@ class EcosystemTests(SynchronousTestCase):
             "PM2_DISABLE_VERSION_CHECK": "true",
             "TWISTD": str(Path(sys.executable).with_name("twistd")),
             "GATEWAY_PORT": str(self.port),
+            "EXPORTER_PORT": str(self.exporter_port),
             "PYTHONPATH": str(parts.ROOT),
         }
         self.addCleanup(shutil.rmtree, self.environment["PM2_HOME"], ignore_errors=True)
@@ -69,8 +70,11 @@ class EcosystemTests(SynchronousTestCase):
         return {each["name"]: each["pm2_env"] for each in listed}
 
     def answers(self) -> bool:
-        """Whether a gateway answers at the port, whatever it has to say of its nodes."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=2)
+        """Whether both programs answer, whatever they have to say of the nodes."""
+        return self.answers_at(self.port) and self.answers_at(self.exporter_port)
+
+    def answers_at(self, port: int) -> bool:
+        connection = HTTPConnection("127.0.0.1", port, timeout=2)
         try:
             connection.request("GET", "/health")
             return "nodes" in json.loads(connection.getresponse().read())
@@ -79,10 +83,10 @@ class EcosystemTests(SynchronousTestCase):
         finally:
             connection.close()
 
-    def test_gateway(self) -> None:
+    def test_programs(self) -> None:
         """
-        PM2 starts the gateway, which serves with the settings of the environment; it stays up
-        without being restarted, and ends when told to.
+        PM2 starts both programs, which serve with the settings of the environment; they stay up
+        without being restarted, and end when told to.
         """
         self.ask("start", str(self.file))
         deadline = time.monotonic() + 20
@@ -90,12 +94,14 @@ class EcosystemTests(SynchronousTestCase):
             time.sleep(0.1)
         self.assertTrue(self.answers(), self.logs())
 
-        gateway = self.programs()["ollama-gateway"]
-        self.assertEqual((gateway["status"], gateway["restart_time"]), ("online", 0), self.logs())
+        for name in ("ollama-gateway", "ollama-exporter"):
+            one = self.programs()[name]
+            self.assertEqual((one["status"], one["restart_time"]), ("online", 0), self.logs())
 
         self.ask("stop", "all")
-        self.assertEqual(self.programs()["ollama-gateway"]["status"], "stopped")
-        self.assertFalse(self.answers())
+        for one in self.programs().values():
+            self.assertEqual(one["status"], "stopped")
+        self.assertFalse(self.answers_at(self.port) or self.answers_at(self.exporter_port))
 
     def logs(self) -> str:
         """What the programs have printed."""
