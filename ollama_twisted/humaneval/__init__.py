@@ -1,0 +1,1 @@
+"""Scores the models behind an Ollama address on HumanEval."""
