@@ -10,6 +10,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import GatewayLimits, LineConfig, Timeouts
+from ollama_twisted.gateway.exchange import Exchange
 from tests.gateway.harness import (
     STREAM,
     Client,
@@ -131,25 +132,25 @@ EVENTS = st.tuples(st.sampled_from(USUAL + RARE), st.integers(0, 3), st.integers
 class InterleavingTests(SynchronousTestCase):
     """Any order of events."""
 
+    def setUp(self) -> None:
+        #: The records of the exchanges that were begun.
+        self.begun: list[object] = []
+        begun, begin = self.begun, Exchange.begin
+
+        def noting(exchange: Exchange) -> None:
+            begun.append(exchange.record)
+            begin(exchange)
+
+        self.patch(Exchange, "begin", noting)
+
     @settings(max_examples=400, deadline=None)
     @given(st.lists(EVENTS, max_size=40))
     def test_any(self, events: list[tuple[str, int, int]]) -> None:
         """Places taken are given back, nobody waits, every exchange is accounted for once."""
         play = Play()
         world = play.world
-        begun: list[object] = []
-        from ollama_twisted.gateway import channel as module
-
-        real = module.Exchange
-
-        class Counted(real):  # type: ignore[misc, valid-type]
-            __slots__ = ()
-
-            def begin(self) -> None:
-                begun.append(self.record)
-                super().begin()
-
-        self.patch(module, "Exchange", Counted)
+        begun = self.begun
+        begun.clear()
         for event in events:
             play.step(*event)
             for node in world.pool.nodes.values():
