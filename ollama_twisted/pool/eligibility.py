@@ -37,6 +37,11 @@ class Refusal:
     reason: Reason
     text: str
 
+    @property
+    def passing(self) -> bool:
+        """Does it hold for the moment only, of a node that may serve the request?"""
+        return self.reason is Reason.EJECTED or self.reason is Reason.FULL
+
     def __str__(self) -> str:
         return self.text
 
@@ -62,18 +67,24 @@ def eligible(
         return judged
     absent = Refusal(Reason.ABSENT, "it does not have the model")
     return [
-        (node, absent if refusal is None and _lacks(node, name) else refusal)
+        (node, absent if refusal is None and lacks(node, name) else refusal)
         for node, refusal in judged
     ]
 
 
+def refusals(judged: Iterable[tuple[Node, Refusal | None]]) -> str:
+    """Who may not, and why, on one line: ``b: size; c: model absent``."""
+    return "; ".join(f"{node.name}: {each.reason.value}" for node, each in judged if each)
+
+
 def _may_have(node: Node, refusal: Refusal | None, name: ModelName) -> bool:
     if refusal is None:
-        return not _lacks(node, name)
+        return not lacks(node, name)
     return refusal.reason is Reason.UNHEALTHY and node.models is not None and node.models.has(name)
 
 
-def _lacks(node: Node, name: ModelName) -> bool:
+def lacks(node: Node, name: ModelName) -> bool:
+    """Has the node told its models, and not this one?"""
     return node.models is not None and not node.models.has(name)
 
 

@@ -8,11 +8,12 @@ from random import Random
 
 from ollama_twisted.config.resolved import Config, ModelSizes
 from ollama_twisted.pool.breaker import Circuit
-from ollama_twisted.pool.eligibility import Reason, Refusal, Want, eligible
+from ollama_twisted.pool.eligibility import Reason, Refusal, Want, eligible, refusals
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.pool.line import Line, Waiter
 from ollama_twisted.pool.models import LONGEST_NAME, NodeModels
 from ollama_twisted.pool.node import Node
+from ollama_twisted.pool.preview import Preview, Verdict
 from ollama_twisted.pool.selection import STRATEGIES, Strategy
 
 #: Names whose nodes are remembered; an outsider's inventions push out no more than that.
@@ -41,6 +42,7 @@ class NodePool:
         self._draining: dict[str, Node] = {}
         self.line = Line(config.line.max_waiting, self._eligible_for)
         self._eligible: dict[str | None, tuple[Node, ...]] = {}
+        self._passed_over: dict[str | None, str] = {}
         self._sizes: ModelSizes
         self._strategy: Strategy
         self._granting = False
@@ -97,7 +99,7 @@ class NodePool:
             node for node in nodes if node.in_flight < node.limit and node.breaker.circuit is closed
         ]
         if without or len(candidates) < len(nodes):
-            candidates = self._candidates(nodes, without)
+            candidates = self._candidates(nodes, without, self._now)
         if not candidates:
             return None
         node = self._strategy.choose(candidates)
@@ -105,8 +107,7 @@ class NodePool:
         node.total_requests += 1
         return Lease(node, node.breaker.admitted(self._now), self)
 
-    def _candidates(self, nodes: Sequence[Node], without: frozenset[str]) -> list[Node]:
-        now = self._now
+    def _candidates(self, nodes: Sequence[Node], without: frozenset[str], now: float) -> list[Node]:
         asked = [node for node in nodes if node.name not in without] if without else nodes
         admitted = [node for node in asked if node.breaker.admits(now)]
         # Signs of failure alone never leave a request without a node to try.
@@ -117,29 +118,43 @@ class NodePool:
         if found is None:
             judged = eligible(self.nodes.values(), want, self._sizes)
             found = tuple(node for node, refusal in judged if refusal is None)
-            self._remember(want.model, found)
+            self._remember(want.model, found, refusals(judged))
         return found
 
-    def _remember(self, model: str | None, nodes: tuple[Node, ...]) -> None:
+    def _remember(self, model: str | None, nodes: tuple[Node, ...], passed_over: str) -> None:
         # Whoever asks chooses the names: neither their number nor their length
         # may fill the memory.
         if model is None or len(model) <= LONGEST_NAME:
             if len(self._eligible) >= REMEMBERED:
                 self._eligible.clear()
+                self._passed_over.clear()
             self._eligible[model] = nodes
+            self._passed_over[model] = passed_over
+
+    def passed_over(self, want: Want) -> str:
+        """Which nodes may not serve the request, whatever their load, and why; for the log."""
+        return self._passed_over.get(want.model, "")
 
     def explain(self, want: Want, now: float) -> list[tuple[Node, Refusal | None]]:
         """Each node, with the reason why it may not serve the request at this moment."""
-        explained = []
         judged = eligible(self.nodes.values(), want, self._sizes)
-        choice = any(refusal is None and node.breaker.admits(now) for node, refusal in judged)
-        for node, refusal in judged:
-            if refusal is None and choice and not node.breaker.admits(now):
-                refusal = Refusal(Reason.EJECTED, "ejected after failures")
-            elif refusal is None and node.full:
-                refusal = Refusal(Reason.FULL, f"{node.in_flight} requests in flight")
-            explained.append((node, refusal))
-        return explained
+        may = [node for node, refusal in judged if refusal is None]
+        free = {node.name for node in self._candidates(may, frozenset(), now)}
+        return [
+            (node, _passing(node) if refusal is None and node.name not in free else refusal)
+            for node, refusal in judged
+        ]
+
+    def preview(self, want: Want, now: float) -> Preview:
+        """What would become of the request if it came now; asking changes nothing."""
+        judged = tuple(self.explain(want, now))
+        free = [node for node, refusal in judged if refusal is None]
+        if free:
+            best = tuple(self._strategy.best(free))
+            return Preview(want, judged, best, self._strategy.why, Verdict.SEND)
+        may = any(refusal is not None and refusal.passing for _, refusal in judged)
+        waits = may and len(self.line) < self.line.max_waiting
+        return Preview(want, judged, (), "", Verdict.WAIT if waits else Verdict.REFUSE)
 
     # Learning.
 
@@ -237,6 +252,7 @@ class NodePool:
     def _changed(self) -> None:
         """Who may serve what must be asked anew."""
         self._eligible.clear()
+        self._passed_over.clear()
         self.line.regroup()
 
     def _grant(self) -> None:
@@ -248,3 +264,10 @@ class NodePool:
             self.line.grant(self._lease)
         finally:
             self._granting = False
+
+
+def _passing(node: Node) -> Refusal:
+    """Why a node that may serve is not free at this moment."""
+    if node.full:
+        return Refusal(Reason.FULL, f"{node.in_flight} requests in flight")
+    return Refusal(Reason.EJECTED, "ejected after failures")

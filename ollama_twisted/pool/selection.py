@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf
 from operator import attrgetter
 from random import Random
 from typing import Protocol
@@ -17,8 +16,18 @@ _in_flight = attrgetter("in_flight")
 class Strategy(Protocol):
     """A way to choose.  What it must remember of a node, it keeps there."""
 
+    #: What makes a candidate the best one, for people.
+    why: str
+
+    def best(self, candidates: Sequence[Node]) -> Sequence[Node]:
+        """
+        Those among whom it would choose now, of candidates of whom there is at least one.
+
+        Asking changes nothing, and ``choose`` chooses among no others.
+        """
+
     def choose(self, candidates: Sequence[Node]) -> Node:
-        """One of the candidates, of which there is at least one."""
+        """One of the best; it is remembered that its turn has been."""
 
 
 class RoundRobin:
@@ -29,11 +38,16 @@ class RoundRobin:
     each model has candidates of its own, which a shared counter would not.
     """
 
+    why = "it was chosen longest ago"
+
     def __init__(self, random: Random) -> None:
         self._turn = 0
 
+    def best(self, candidates: Sequence[Node]) -> Sequence[Node]:
+        return (min(candidates, key=_turn),)
+
     def choose(self, candidates: Sequence[Node]) -> Node:
-        node = min(candidates, key=_turn)
+        (node,) = self.best(candidates)
         self._turn += 1
         node.turn = self._turn
         return node
@@ -47,12 +61,17 @@ class LeastConnections:
     every request of a client that sends them one by one.
     """
 
+    why = "it has the fewest requests in flight"
+
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    def choose(self, candidates: Sequence[Node]) -> Node:
+    def best(self, candidates: Sequence[Node]) -> Sequence[Node]:
         fewest = min(map(_in_flight, candidates))
-        return self._random.choice([each for each in candidates if each.in_flight == fewest])
+        return [each for each in candidates if each.in_flight == fewest]
+
+    def choose(self, candidates: Sequence[Node]) -> Node:
+        return self._random.choice(self.best(candidates))
 
 
 class WeightedRoundRobin:
@@ -63,20 +82,25 @@ class WeightedRoundRobin:
     and pays what all gained: weights of 5, 1, 1 give a a b a c a a, not a a a a a b c.
     """
 
+    why = "its turn by weight has come"
+
     def __init__(self, random: Random) -> None:
         pass
 
+    def best(self, candidates: Sequence[Node]) -> Sequence[Node]:
+        return (max(candidates, key=_credit_to_be),)
+
     def choose(self, candidates: Sequence[Node]) -> Node:
-        total = 0.0
-        best, most = candidates[0], -inf
-        for node in candidates:
-            weight = node.config.weight
-            total += weight
-            node.credit = credit = node.credit + weight
-            if credit > most:
-                best, most = node, credit
-        best.credit -= total
-        return best
+        (node,) = self.best(candidates)
+        for each in candidates:
+            weight = each.config.weight
+            each.credit += weight
+            node.credit -= weight
+        return node
+
+
+def _credit_to_be(node: Node) -> float:
+    return node.credit + node.config.weight
 
 
 STRATEGIES: dict[str, Callable[[Random], Strategy]] = {
