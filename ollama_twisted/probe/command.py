@@ -107,7 +107,9 @@ def judge(tool: Tool, finished: Finished, ports: Sequence[int], encoding: str) -
         denied = re.search(r"permission denied|not permitted|access.{0,4}denied", err, re.I)
         reason = Reason.DENIED if denied else Reason.EXIT
         return Failure(reason, f"{tool.name} ended with {finished.exit_code}: {_first_line(err)}")
-    out = finished.out.decode(encoding, "replace").replace("\r\n", "\n")
+    out = finished.out.decode(encoding, "replace")
+    if "\r" in out:
+        out = out.replace("\r\n", "\n")
     reading = tool.read(out)
     if not reading.believable:
         said = _first_line(out) or "nothing"
@@ -131,7 +133,7 @@ def _look(tool: Tool, rows: list[Row], ports: Sequence[int]) -> Look | Failure:
 
 def _measured(rows: list[Row]) -> bool:
     """Whether the rows have their bytes; without any connection the last answer holds good."""
-    return all(row.sent is not None for row in rows if row.state is State.ESTABLISHED)
+    return None not in [row[7] for row in rows if row[4] is State.ESTABLISHED]
 
 
 def _harmless(tool: Tool, finished: Finished) -> bool:

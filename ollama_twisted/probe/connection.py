@@ -8,6 +8,7 @@ the two are not even of one family.  Here they become one connection again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -167,49 +168,34 @@ def count(rows: Iterable[Row], ports: Collection[int]) -> dict[int, Connections]
     cannot be seen, and only when the server must be on this machine: connections
     from here to somebody else's port of the same number are not ours.
     """
-    tallies = {port: _Tally() for port in ports}
-    clients = []
-    for row in rows:
-        tally = tallies.get(row[1])
-        if tally is not None:
-            tally.add(row, row[2])
-        elif row[3] in tallies:
-            clients.append(row)
-    for row in clients:
-        tally = tallies[row.peer_port]
-        here = (row.local_ip, row.local_port)
-        if _on_one_machine(row) and here not in tally.ends:
-            tally.add(row, row.local_ip)
-            tally.ends.add(here)
-    return {port: tally.connections(port) for port, tally in tallies.items()}
+    rows = list(rows)
+    found = dict[int, Connections]()
+    for port in ports:
+        ours = [row for row in rows if row[1] == port]
+        theirs = [row for row in rows if row[3] == port and row[1] not in ports]
+        if theirs:
+            servers = {(row[2], row[3]) for row in ours}
+            clients = {(row[0], row[1]): row for row in theirs if _on_one_machine(row)}
+            ours += [_turned(row) for end, row in clients.items() if end not in servers]
+        found[port] = _summed(port, ours)
+    return found
 
 
-class _Tally:
-    """The sums for one port, and the clients' ends that are in them."""
+def _summed(port: int, rows: list[Row]) -> Connections:
+    """The connections of which these are the server's ends."""
+    states = dict.fromkeys(State, 0)
+    for state, number in Counter([row[4] for row in rows]).items():
+        states[state] += number
+    up = [row for row in rows if row[4] is State.ESTABLISHED]
+    times = [row[10] for row in up if row[10] is not None]
+    rtt = sum(times) / len(times) if times else None
+    return Connections(port, states, Counter([row[2] for row in up]), rtt)
 
-    __slots__ = ("ends", "peers", "round_trips", "states", "timed")
 
-    def __init__(self) -> None:
-        self.states = dict.fromkeys(State, 0)
-        self.peers: dict[str, int] = {}
-        self.ends: set[tuple[str, int]] = set()
-        self.round_trips = 0.0
-        self.timed = 0
-
-    def add(self, row: Row, client: str) -> None:
-        state = row[4]
-        self.states[state] += 1
-        self.ends.add((row[2], row[3]))
-        if state is State.ESTABLISHED:
-            self.peers[client] = self.peers.get(client, 0) + 1
-            rtt = row[10]
-            if rtt is not None:
-                self.round_trips += rtt
-                self.timed += 1
-
-    def connections(self, port: int) -> Connections:
-        rtt = self.round_trips / self.timed if self.timed else None
-        return Connections(port, self.states, self.peers, rtt)
+def _turned(row: Row) -> Row:
+    """A client's row as if the server had told it."""
+    ends = Row(row.peer_ip, row.peer_port, row.local_ip, row.local_port, row.state)
+    return ends._replace(rtt=row.rtt)
 
 
 def _on_one_machine(row: Row) -> bool:

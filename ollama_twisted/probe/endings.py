@@ -121,7 +121,7 @@ class _Events(Fence):
         self._began = 0.0
 
     @property
-    def pid(self) -> int:
+    def pid(self) -> int | None:
         """The child's number, which is also its name among the kernel's listeners."""
         return self._pid
 
@@ -158,7 +158,7 @@ class _Events(Fence):
         )
 
 
-def _subscribed(pid: int) -> bool:
+def _subscribed(pid: int | None) -> bool:
     """Whether a process listens to the kernel's socket news already."""
     with suppress(OSError):
         for line in _NETLINK.read_text().splitlines():

@@ -191,7 +191,7 @@ class Prober:
 
     def _taken_in(self, tool: Tool, look: Look, heard: tuple[bool, int]) -> Snapshot:
         rows = self._foreign(look.rows)
-        if any(row.state is State.ESTABLISHED for row in rows):
+        if any(row[4] is State.ESTABLISHED for row in rows):
             self._measured = look.method is not None
         method = look.method if self._measured else None
         if method is None:

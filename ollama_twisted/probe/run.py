@@ -50,7 +50,8 @@ class Fence(ProcessProtocol):
     """
     A child that cannot do without an end.
 
-    ``gone`` fires when it has been reaped.  Subclasses hear its output; whoever
+    ``gone`` fires when it has been reaped; ``leads_group`` is whether signals may go
+    to its process group.  Subclasses hear its output; whoever
     wants it to stop calls `end`, once or more often.
     """
 
@@ -59,14 +60,13 @@ class Fence(ProcessProtocol):
     def __init__(self, reactor: Any) -> None:
         self.reactor = reactor
         self.gone: Deferred[None] = Deferred()
-        self._pid = 0
-        self._leads_group = False
+        self.leads_group = False
+        self._pid: int | None = None
         self._kill: Any = None
         self._linger: Any = None
 
     def connectionMade(self) -> None:
         self._pid = self.transport.pid
-        self._look_at_group()
 
     def end(self, at_once: bool = False) -> None:
         """Ask it to end; a little later, or at once, make it."""
@@ -77,20 +77,13 @@ class Fence(ProcessProtocol):
         self._kill = self.reactor.callLater(0 if at_once else GRACE, self._signal, "KILL")
 
     def _signal(self, name: str) -> None:
-        self._look_at_group()
-        with suppress(OSError, ProcessExitedAlready):
-            if self._leads_group:
-                os.killpg(self._pid, getattr(signal, f"SIG{name}"))
-            else:
-                self.transport.signalProcess(name)
-
-    def _look_at_group(self) -> None:
-        # setsid may not have run yet when the child is new.  Without a group of
-        # its own (macOS has no setsid) only the child must be signalled: the
-        # group would be ours.
-        if not self._leads_group and self.transport.pid is not None and os.name == "posix":
+        if self.leads_group and self._pid is not None:
             with suppress(OSError):
-                self._leads_group = os.getpgid(self._pid) == self._pid
+                os.killpg(self._pid, getattr(signal, f"SIG{name}"))
+                return
+        # Not the group: without one of its own (macOS has no setsid) it would be ours.
+        with suppress(OSError, ProcessExitedAlready):
+            self.transport.signalProcess(name)
 
     def processExited(self, reason: Failure) -> None:
         self._linger = self.reactor.callLater(LINGER, self._let_go)
@@ -98,7 +91,7 @@ class Fence(ProcessProtocol):
     def _let_go(self) -> None:
         """Close the pipes that something the child started still holds."""
         self._linger = None
-        if self._leads_group:
+        if self.leads_group:
             self._signal("KILL")
         self.transport.loseConnection()
 
@@ -233,6 +226,7 @@ class Runner:
         if setsid is not None:
             # In a session of its own, so that its whole offspring can be ended.
             command.insert(0, setsid)
+        child.leads_group = pty or setsid is not None
         kind = {"usePTY": True} if pty else {}
         self._children[name] = child
         try:

@@ -76,7 +76,7 @@ class Reader:
         rows: list[Row] = []
         known, self._known = self._known, {}
         now = self._known
-        refused = established = measured = 0
+        refused = 0
         for line in text[: text.rfind("\n") + 1].split("\n"):
             clocks = line.find(" lastsnd:")
             row: Row | None
@@ -97,14 +97,12 @@ class Reader:
                 row = read_line(line)
             if row is not None:
                 rows.append(row)
-                if row[4] is State.ESTABLISHED:
-                    established += 1
-                    measured += row[7] is not None
             elif line and not line[0].isspace() and not line.startswith(("State ", "Netid ")):
                 refused += 1
-        if established > measured:
+        measured = None not in [row[7] for row in rows if row[4] is State.ESTABLISHED]
+        if not measured:
             rows = [row._replace(key=None, sent=None, received=None) for row in rows]
-        return Dump(Reading(rows, refused), established == measured)
+        return Dump(Reading(rows, refused), measured)
 
 
 # In this order, side by side, each only where it is not zero.

@@ -1,0 +1,53 @@
+"""
+Ten thousand sockets, and what it costs to look at them.
+
+Run as ``unshare -n python -m tests.live.crowd``; prints, as one object of JSON,
+the CPU seconds of each interval, children included.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import subprocess
+from itertools import pairwise
+
+from tests.live.accounting import Watcher
+
+CLIENTS = 5000
+LOOKS = 12
+
+
+def main() -> None:
+    """Connect them all, look for a while, and print."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    port = listener.getsockname()[1]
+    held = []
+    for _ in range(CLIENTS):
+        client = socket.create_connection(("127.0.0.1", port))
+        server = listener.accept()[0]
+        client.sendall(b"q" * 100)
+        server.sendall(b"a" * 1000)
+        held += [client, server]
+    watcher = Watcher(1.0, port)
+    watcher.wait(1)
+    watcher.wait(LOOKS // 2)
+    idle = len(watcher.snapshots)
+    for _ in range(LOOKS // 2):
+        # Every one of them has something to tell at every look.
+        for server in held[1::2]:
+            server.sendall(b"a")
+        watcher.wait(1)
+    watcher.stop()
+    cpu = [each["cpu"] for each in watcher.snapshots]
+    spent = [later - before for before, later in pairwise(cpu)]
+    last = watcher.snapshots[-1]["ports"][str(port)]
+    print(json.dumps({"idle": spent[: idle - 1], "busy": spent[idle - 1 :], "last": last}))
+
+
+if __name__ == "__main__":
+    main()
