@@ -109,8 +109,9 @@ class PythonTests(ClientCase):
 
     def test_cut(self) -> None:
         """A node that dies in mid-stream raises an error of the client's, which says so."""
-        kind, _, body = self.passed["openai_cut"]
-        self.assertEqual((kind, body["message"]), ("openai.APIError", CUT))
+        for name in ("openai_cut", "openai_responses_cut"):
+            kind, _, body = self.passed[name]
+            self.assertEqual((kind, body["message"]), ("openai.APIError", CUT))
         kind, _, body = self.passed["anthropic_cut"]
         self.assertEqual((kind, body["error"]["message"]), ("anthropic.APIStatusError", CUT))
 
@@ -172,7 +173,8 @@ class JavaScriptTests(ClientCase):
     def test_cut(self) -> None:
         """A node that dies in mid-stream raises an error, which says so."""
         self.assertEqual(self.passed["ollama_cut"], ["Error", None, CUT])
-        self.assertEqual(self.passed["openai_cut"], ["APIError APIError", None, CUT])
+        for name in ("openai_cut", "openai_responses_cut"):
+            self.assertEqual(self.passed[name], ["APIError APIError", None, CUT])
 
     def test_tools_and_images(self) -> None:
         """Tools and images reach the node as they are."""

@@ -129,6 +129,15 @@ const conversations = {
   openai_unknown_stream: () => raised(() => complete({ model: nobody, stream: true })),
   openai_cut: () =>
     raised(async () => all(await complete({ stream: true }, fault("cut-at-token=3")))),
+  openai_responses_cut: () =>
+    raised(async () =>
+      all(
+        await openai.responses.create(
+          { model, input: "hello", stream: true },
+          fault("cut-at-token=3"),
+        ),
+      ),
+    ),
   async openai_tools() {
     return (await complete({ tools: [weather] })).choices[0].message.content;
   },

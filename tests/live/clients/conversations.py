@@ -108,6 +108,12 @@ def openai_cut() -> Any:
     return raised(lambda: list(stream))
 
 
+def openai_responses_cut() -> Any:
+    headers = fault("cut-at-token=3")
+    stream = OPENAI.responses.create(model=MODEL, input="hello", stream=True, extra_headers=headers)
+    return raised(lambda: list(stream))
+
+
 def openai_tools() -> Any:
     function = {"name": "weather", "description": "of a city", "parameters": SCHEMA}
     said = completion(tools=[{"type": "function", "function": function}], tool_choice="auto")
