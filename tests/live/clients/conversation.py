@@ -18,14 +18,14 @@ Conversations = dict[str, Any]
 
 def in_python() -> list[str]:
     """What talks through the Python clients; the calling test is skipped if they are not here."""
-    ready = parts.file(_python.parent.parent / ".ready", "the clients of OpenAI and Anthropic")
+    ready = parts.file(_python.parent.parent / ".ready", "the Python clients' environment")
     return [str(ready.parent / "bin" / "python"), str(_here / "conversations.py")]
 
 
 def in_javascript() -> list[str]:
     """The same of npm's clients."""
     node = parts.executable("node")
-    modules = parts.file(_modules / ".ready", "npm's clients").parent
+    modules = parts.file(_modules / ".ready", "the npm clients' folder").parent
     return [node, str(_here / "conversations.cjs"), str(modules)]
 
 
