@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ollama_twisted.probe import proc
 from ollama_twisted.probe.command import Failure, Finished, Look, Tool, judge, tools
 from ollama_twisted.probe.connection import Row, State, count
 from ollama_twisted.probe.conversation import Conversation
@@ -199,7 +201,8 @@ class Prober:
         else:
             listening = heard[0] and heard == self._hearing()
             unbroken = listening and self._heard in {None, heard}
-            self._ledger.dump(rows, Method.SS_EVENTS if listening else method, unbroken)
+            method = Method.SS_EVENTS if listening else method
+            self._ledger.dump(rows, method, unbroken, self._accepted())
             self._heard = heard
             if listening:
                 self._record(EVENTS, None, None)
@@ -220,6 +223,15 @@ class Prober:
             look.sees_others,
             advice,
         )
+
+    def _accepted(self) -> int | None:
+        """How many connections the system has accepted so far, where it tells."""
+        if not self._platform.startswith("linux"):
+            return None
+        try:
+            return proc.accepted(Path(proc.NUMBERS).read_text())
+        except OSError:
+            return None
 
     def _absent(self) -> Snapshot:
         advice = hint(None, None, {}, {}, self._reports, self._platform)

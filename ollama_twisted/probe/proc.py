@@ -11,6 +11,9 @@ from ipaddress import IPv4Address, IPv6Address
 
 from ollama_twisted.probe.connection import Reading, Row, State, plain, whole_lines
 
+# How many connections were ever accepted, among other numbers.
+NUMBERS = "/proc/self/net/snmp"
+
 # One after the other in one child.  tcp6 is missing where IPv6 is switched off.
 COMMAND = ["cat", "/proc/self/net/tcp", "/proc/self/net/tcp6"]
 
@@ -58,3 +61,13 @@ def _end(text: str, little: bool) -> tuple[str, int]:
         raw = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
     address = IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw)
     return plain(str(address)), int(port, 16)
+
+
+def accepted(text: str) -> int | None:
+    """Connections accepted in this network namespace since it began, on all ports."""
+    lines = [line.split() for line in whole_lines(text) if line.startswith("Tcp:")]
+    try:
+        names, numbers = lines
+        return int(numbers[names.index("PassiveOpens")])
+    except (ValueError, IndexError):
+        return None

@@ -51,7 +51,9 @@ class Traffic:
     Directions are the server's: ``sent`` are answers, ``received`` are questions.
     ``sent`` and ``received`` are None until something counts bytes;
     ``retransmitted`` where the tool does not tell it.  ``unaccounted`` counts the
-    connections of which some bytes are certainly missing.
+    connections of which bytes are missing: those that vanished without a last word,
+    and those that may have come and gone while none was heard (at most so many, as
+    clients of other ports may be among these).
     """
 
     opened: int

@@ -54,6 +54,7 @@ class Ledger:
         self._suspects: set[str] = set()
         # Ended sockets of which a byte is in doubt, before and since the last dump.
         self._doubts: list[set[tuple[int, str, int]]] = [set(), set()]
+        self._unseen: int | None = None
         self._begun = False
         self._clients: dict[int, set[tuple[str, int]]] | None = None
         self._method: Method | None = None
@@ -77,13 +78,16 @@ class Ledger:
             *plainly, sums.sent, sums.received, sums.retransmitted, self._method, quality
         )
 
-    def dump(self, rows: Iterable[Row], method: Method, unbroken: bool) -> None:
+    def dump(
+        self, rows: Iterable[Row], method: Method, unbroken: bool, accepted: int | None = None
+    ) -> None:
         """
         Take in a dump of all sockets that are alive.
 
         ``unbroken`` says that every ending since the last dump was told, or will
         be before the next.  Then a socket that vanished is waited for until the
-        next dump; otherwise it is given up at once.
+        next dump; otherwise it is given up at once.  ``accepted`` is how many
+        connections the system has accepted so far, on whatever port.
         """
         before = {port: sums.unaccounted for port, sums in self._sums.items()}
         if method is not Method.NETSTAT_POLL:
@@ -119,6 +123,7 @@ class Ledger:
         elif not begun:
             for row in lingering:
                 self._remember(row)
+        self._bound_missed(accepted, known_all=unbroken or not begun)
         self._clients = None
         self._method = method
         self._lossy = {
@@ -174,6 +179,23 @@ class Ledger:
             sums.closed += 1
             sums.unaccounted += 1
             self._remember(row)
+
+    def _bound_missed(self, accepted: int | None, known_all: bool) -> None:
+        """
+        Count, after a gap, those who may have come and gone unseen.
+
+        Of the accepted, those that we did not see are other ports' clients, as long
+        as we hear everything.  What they grow by in a gap is at most what we missed.
+        """
+        if accepted is None:
+            return
+        unseen = accepted - sum(sums.opened for sums in self._sums.values())
+        if known_all or self._unseen is None:
+            self._unseen = unseen
+        elif unseen > self._unseen:
+            busiest = max(self._sums.values(), key=lambda sums: sums.opened)
+            busiest.unaccounted += unseen - self._unseen
+            self._unseen = unseen
 
     def ended(self, row: Row) -> None:
         """Take in the last word of a socket.  Before the first dump it is not ours to count."""

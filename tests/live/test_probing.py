@@ -81,7 +81,9 @@ class AccountingTests(SynchronousTestCase):
         self.assertEqual(report["worst"], "lower_bound")
         self.assertEqual(after["quality"], "exact")
         self.assertLess(after["sent"], 6_100_000)
-        self.assertGreater(after["unaccounted"], 0)
+        # Nothing is left of most that were missed, but the kernel knows how many came.
+        missed = 6100 - after["opened"]
+        self.assertTrue(missed <= after["unaccounted"] <= 6100, report)
         self.assertEqual(later["sent"] - after["sent"], 100_000)
         self.assertTrue(later["events"]["success"])
 

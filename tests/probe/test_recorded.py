@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.probe.connection import count
+from ollama_twisted.probe.proc import accepted
 from tests.probe.recorded import names, reader, seen, text
 
 PORT = 11434
@@ -170,4 +171,18 @@ class RecordedTests(SynchronousTestCase):
         self.assertEqual(
             [(row.key, row.received, row.sent) for row in rows],
             [("000000000025c5ff", 118268, 40208), ("000000000025c5f1", 358, 127)],
+        )
+
+
+class NumbersTests(SynchronousTestCase):
+    """The kernel's own count of connections."""
+
+    def test_accepted(self) -> None:
+        """
+        Found by its name; absent where it is not.
+        """
+        text = "Ip: Forwarding\nIp: 1\nTcp: RtoMin ActiveOpens PassiveOpens\nTcp: 200 7 42\n"
+        self.assertEqual(
+            [accepted(each) for each in (text, text[:-1], "", "Tcp: x\n", "Tcp: x\nTcp: 1\n")],
+            [42, None, None, None, None],
         )

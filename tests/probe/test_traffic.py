@@ -104,6 +104,19 @@ class DumpTests(SynchronousTestCase):
         self.assertEqual(after.unaccounted, 1)
         self.assertEqual(self.dump(bare("y", 3), unbroken=False).unaccounted, 1)
 
+    def test_accepted(self) -> None:
+        """
+        What the system accepted in a gap and nobody saw is counted; at other times it is others'.
+        """
+        ledger = self.ledger
+        ledger.dump([row("a")], EVENTS, True, 100)
+        ledger.ended(row("b", 1, 1, State.CLOSED))
+        ledger.dump([row("a")], EVENTS, True, 140)
+        ledger.dump([row("a"), row("c")], EVENTS, False, 150)
+        self.assertEqual(ledger.traffic()[PORT].unaccounted, 9)
+        ledger.dump([row("a"), row("c")], EVENTS, True, 170)
+        self.assertEqual(ledger.traffic()[PORT].unaccounted, 9)
+
     def test_doubt_kept(self) -> None:
         """
         Where nothing lingers, the byte in doubt was the client's FIN.
