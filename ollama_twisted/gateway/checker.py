@@ -45,6 +45,8 @@ class NodeCheck:
         self._outdated = False
         #: What ``/api/tags`` said last, for lists that cannot be had anew in time.
         self.tags: list[Any] = []
+        #: The same of ``/api/ps``.
+        self.loaded: list[Any] = []
 
     def start(self) -> Deferred[None]:
         """Check now and from then on; fires after the first check."""
@@ -127,7 +129,7 @@ class NodeCheck:
         if listed is None:
             return
         self._listed_at = self._gateway.listed_at[self._node.name] = self._gateway.seconds()
-        self.tags = listed
+        self.tags, self.loaded = listed, loaded or []
         self._gateway.pool.listed(self._node.config.name, NodeModels.from_lists(listed, loaded))
         self._gateway.learn(listed)
 

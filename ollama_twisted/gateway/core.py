@@ -16,12 +16,13 @@ from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.pool import NodePool
 from ollama_twisted.record import Record
 from ollama_twisted.web.hosts import is_loopback
+from ollama_twisted.wire.ask import Ask
 from ollama_twisted.wire.head import RequestHead
 from ollama_twisted.wire.headers import request_to_node
-from ollama_twisted.wire.routes import Route
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.channel import Channel
+    from ollama_twisted.gateway.lists import Listed, NodeLists
 
 #: Names that the metrics tell apart; one more and it is "other".
 MAX_MODELS = 500
@@ -35,8 +36,8 @@ class Gateway:
     """
     The shared state of a running gateway.
 
-    ``fan_out`` and ``refresh`` are set by the composition root: what answers
-    for many nodes, and what asks a node for its models anew.
+    ``lists`` and ``refresh`` are set by the composition root: what answers for
+    all nodes, and what asks a node for its models anew.
     """
 
     def __init__(self, config: Config, pool: NodePool, endpoint: EndpointFor, reactor: Any) -> None:
@@ -50,7 +51,7 @@ class Gateway:
         }
         self.metrics: GatewayMetrics
         self.access_log: AccessLog | None = None
-        self.tags: Callable[[], Coroutine[Any, Any, bytes]] | None = None
+        self.lists: NodeLists | None = None
         self.refresh: Callable[[str], None] = lambda name: None
         self.client_connections = 0
         #: Said on the status page above everything else.
@@ -74,11 +75,11 @@ class Gateway:
         local = client == b"unix" or is_loopback(client.decode())
         return allowed == "open" or (allowed == "loopback" and local)
 
-    def own_list(self, route: Route, method: bytes) -> Coroutine[Any, Any, bytes] | None:
+    def own_list(self, head: RequestHead, ask: Ask) -> Coroutine[Any, Any, Listed | None] | None:
         """The answer to a request that concerns all nodes; ``None`` if one node is to answer."""
-        if route.operation == "tags" and method == b"GET" and self.tags is not None:
-            return self.tags()
-        return None
+        if head.method != b"GET" or self.lists is None:
+            return None
+        return self.lists.answer(head.path, ask)
 
     def head_for(
         self,

@@ -145,9 +145,9 @@ class Exchange:
             self._ask = read_ask(route, self._head.path, content_type, self._body.whole(), coding)
             self.record.model = self._ask.model
         self.record.streamed = streams(route, self._ask)
-        own = gateway.own_list(route, self._head.method)
-        if own is not None:
-            self._answer_own(200, await own)
+        own = gateway.own_list(self._head, self._ask)
+        if own is not None and (listed := await own) is not None:
+            self._answer_own(200, listed.body, *listed.fields)
         else:
             await self._ask_nodes(Want(self._ask.model))
 

@@ -22,7 +22,7 @@ from ollama_twisted.gateway.accesslog import AccessLog
 from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.gateway.checker import Checker
 from ollama_twisted.gateway.core import Gateway
-from ollama_twisted.gateway.fanout import Fanout
+from ollama_twisted.gateway.lists import NodeLists
 from ollama_twisted.gateway.pages import pages
 from ollama_twisted.gateway.site import GatewaySite
 from ollama_twisted.gateway.transport import eager
@@ -57,7 +57,7 @@ class GatewayService(MultiService):
         registry.register(gateway.metrics)
         asker = Asker(Agent(reactor, connectTimeout=5, pool=_check_pool(reactor)), reactor)
         self.checker = Checker(gateway, asker, random)
-        gateway.tags = Fanout(gateway, asker, self.checker).tags
+        gateway.lists = NodeLists(gateway, asker, self.checker)
         gateway.refresh = self.checker.refresh
         self.site = GatewaySite(pages(gateway, registry), gateway)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -12,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import Address
 from ollama_twisted.gateway.checker import Checker
-from ollama_twisted.gateway.fanout import Fanout
 from ollama_twisted.web.asking import Unanswered
 from tests.gateway.harness import STREAM, World, chunks, get, post, split, whole
 
@@ -393,80 +391,3 @@ class KindTests(CheckerCase):
         self.successResultOf(self.checker.first_round)
         self.wait(10)
         self.assertEqual(self.asker.asked, [])
-
-
-class MergedTagsTests(CheckerCase):
-    """``/api/tags`` of all nodes as one list."""
-
-    names = "abc"
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.says("a", models("z", "m"))
-        self.says("b", models("m", "B"))
-        self.says("c", models("c"))
-        self.start()
-        fanout = Fanout(self.world.gateway, self.asker, self.checker)  # type: ignore[arg-type]
-        self.world.gateway.tags = fanout.tags
-        self.client = self.world.client()
-
-    def listed(self, answer: bytes) -> list[str]:
-        first, fields, rest = split(answer)
-        self.assertEqual(first, b"HTTP/1.1 200 OK")
-        self.assertEqual(fields[b"content-type"], b"application/json; charset=utf-8")
-        return [model["name"] for model in json.loads(rest)["models"]]
-
-    def ask(self) -> list[str]:
-        self.client.send(get(b"/api/tags"))
-        return self.listed(self.client.read())
-
-    def test_merged(self) -> None:
-        """Each model is told once, sorted by name."""
-        self.assertEqual(self.ask(), ["B", "c", "m", "z"])
-
-    def test_side_by_side(self) -> None:
-        """The nodes are asked at the same time."""
-        for name in self.names:
-            self.says(name, None)
-        self.client.send(get(b"/api/tags"))
-        self.assertEqual(sorted(host for host, _ in self.asker.waiting), self.hosts("abc"))
-        self.asker.let(models("same"))
-        self.assertEqual(self.listed(self.client.read()), ["same"])
-
-    def hosts(self, names: Iterable[str]) -> list[str]:
-        return [f"{name}.test" for name in names]
-
-    def test_dead(self) -> None:
-        """A node that has died and is not known to is told of as it was."""
-        self.fails("b", DOWN)
-        self.assertEqual(self.ask(), ["B", "c", "m", "z"])
-
-    def test_down(self) -> None:
-        """One that is known to be down is not asked, and not told of."""
-        self.fails("b", DOWN)
-        self.wait(8)
-        asked = len(self.asker.times("b.test", "/api/tags"))
-        self.assertEqual(self.ask(), ["c", "m", "z"])
-        self.assertEqual(len(self.asker.times("b.test", "/api/tags")), asked)
-
-    def test_junk(self) -> None:
-        """One that answers junk is told of as it was."""
-        for junk in ({"models": 5}, [], "x"):
-            self.says("b", junk)
-            self.assertEqual(self.ask(), ["B", "c", "m", "z"])
-
-    def test_half_a_character(self) -> None:
-        """A name that no encoding knows does not take the list away from everybody."""
-        self.says("c", models("\ud800"))
-        self.assertEqual(self.ask(), ["B", "m", "z", "\ud800"])
-
-    def test_head(self) -> None:
-        """HEAD is a question to one node, which has no body to merge."""
-        self.client.send(get(b"/api/tags", method=b"HEAD"))
-        self.assertEqual(self.world.in_flight(), 1)
-
-    def test_accounted(self) -> None:
-        """It is one exchange, of no node in particular."""
-        self.ask()
-        (record,) = self.world.records
-        self.assertEqual((record.operation, record.status, record.node), ("tags", 200, ""))

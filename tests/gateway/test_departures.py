@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+from typing import Any
+
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
+from ollama_twisted.gateway.checker import Checker
+from ollama_twisted.gateway.lists import NodeLists
 from tests.gateway.harness import STREAM, Client, World, chunks, get, post, whole
 
 
@@ -92,15 +98,14 @@ class DepartureTests(SynchronousTestCase):
     def test_merged_list(self) -> None:
         """One that leaves while the nodes are asked for their models ends that as well."""
         world = World()
-        stopped = []
+        stopped: list[Any] = []
 
-        async def tags() -> bytes:
-            from twisted.internet.defer import Deferred
+        class Silent:
+            async def json(self, *asked: Any) -> Any:
+                return await Deferred(stopped.append)
 
-            asking: Deferred[bytes] = Deferred(stopped.append)
-            return await asking
-
-        world.gateway.tags = tags
+        checker = Checker(world.gateway, Silent(), Random(1))  # type: ignore[arg-type]
+        world.gateway.lists = NodeLists(world.gateway, Silent(), checker)  # type: ignore[arg-type]
         client = world.client()
         client.send(get(b"/api/tags"))
         client.leave()
