@@ -9,7 +9,7 @@ sums are then a lower bound, and the connections concerned are counted.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -19,6 +19,9 @@ from ollama_twisted.probe.snapshot import Method, Quality, Traffic
 # An ending and a dump may cross: the dump read later may have been taken before.
 # So many ended sockets are remembered, to know them when they seem to return.
 REMEMBERED = 65536
+
+# A listener that is silent for more looks has nothing to say, rather than lagging.
+LONGEST_SILENCE = 30
 
 # Sockets in these states have no sums: the kernel keeps little more than their address.
 _BARE = {State.SYN_RECV, State.TIME_WAIT}
@@ -54,7 +57,9 @@ class Ledger:
         self._suspects: set[str] = set()
         # Ended sockets of which a byte is in doubt, before and since the last dump.
         self._doubts: list[set[tuple[int, str, int]]] = [set(), set()]
-        self._unseen: int | None = None
+        # At the last looks, from the one on after which no ending was heard.
+        self._unseen: deque[int] = deque(maxlen=LONGEST_SILENCE)
+        self._heard = False
         self._begun = False
         self._clients: dict[int, set[tuple[str, int]]] | None = None
         self._method: Method | None = None
@@ -186,19 +191,24 @@ class Ledger:
 
         Of the accepted, those that we did not see are other ports' clients, as long
         as we hear everything.  What they grow by in a gap is at most what we missed.
+        A listener that lags is silent before it is known to have lost anything, so
+        the gap is taken to begin with the silence.
         """
         if accepted is None:
             return
         unseen = accepted - sum(sums.opened for sums in self._sums.values())
-        if known_all or self._unseen is None:
-            self._unseen = unseen
-        elif unseen > self._unseen:
+        if known_all and self._heard:
+            self._unseen.clear()
+        elif not known_all and self._unseen and unseen > self._unseen[0]:
             busiest = max(self._sums.values(), key=lambda sums: sums.opened)
-            busiest.unaccounted += unseen - self._unseen
-            self._unseen = unseen
+            busiest.unaccounted += unseen - self._unseen[0]
+            self._unseen.clear()
+        self._unseen.append(unseen)
+        self._heard = False
 
     def ended(self, row: Row) -> None:
         """Take in the last word of a socket.  Before the first dump it is not ours to count."""
+        self._heard = True
         key, sums = row.key, self._sums.get(row.local_port)
         if key is None or sums is None or key in self._ended or row.peer_port == 0:
             return

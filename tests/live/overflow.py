@@ -43,7 +43,7 @@ def main() -> None:
         if "-E" in child.cmdline()
     ]
     os.kill(events.pid, signal.SIGSTOP)
-    _visit(port, 6000)
+    _visit(port, 14_000)
     os.kill(events.pid, signal.SIGCONT)
     watcher.wait(2)
     worst = next(

@@ -117,6 +117,19 @@ class DumpTests(SynchronousTestCase):
         ledger.dump([row("a"), row("c")], EVENTS, True, 170)
         self.assertEqual(ledger.traffic()[PORT].unaccounted, 9)
 
+    def test_silence(self) -> None:
+        """
+        Who lags is silent first: what was accepted during the silence is counted with the gap.
+        """
+        ledger = self.ledger
+        ledger.dump([], EVENTS, True, 100)
+        ledger.ended(row("b", 1, 1, State.CLOSED))
+        ledger.dump([], EVENTS, True, 101)
+        for accepted in 105, 109:
+            ledger.dump([], EVENTS, True, accepted)
+        ledger.dump([], EVENTS, False, 111)
+        self.assertEqual(ledger.traffic()[PORT].unaccounted, 10)
+
     def test_doubt_kept(self) -> None:
         """
         Where nothing lingers, the byte in doubt was the client's FIN.
