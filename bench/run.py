@@ -193,7 +193,7 @@ def measure_proxy(contender: Contender, place: Place, test: Measure, bench: Benc
 def attempt(test: Measure, bench: Bench) -> Figures:
     """Warm up and measure; a test that breaks is an error like any other."""
     try:
-        run_wrk(bench.port, Requests("/api/version", 4, 1), bench.load_core)
+        run_wrk(bench.port, Requests("/api/status", 4, 1), bench.load_core)
         return test(bench)
     except (LoadFailed, OSError, HTTPException) as error:
         return {"errors": [f"{type(error).__name__}: {error}"]}

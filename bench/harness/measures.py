@@ -64,12 +64,12 @@ def _per_request(bench: Bench, requests: Requests) -> Figures:
 
 def get(bench: Bench) -> Figures:
     """GETs of a tiny answer from 50 connections."""
-    return _per_request(bench, Requests("/api/version", 50, bench.size.seconds))
+    return _per_request(bench, Requests("/api/status", 50, bench.size.seconds))
 
 
 def single(bench: Bench) -> Figures:
     """GETs one after the other on one connection: what the proxy adds to a lone request."""
-    return _per_request(bench, Requests("/api/version", 1, bench.size.seconds))
+    return _per_request(bench, Requests("/api/status", 1, bench.size.seconds))
 
 
 def post(bench: Bench) -> Figures:
