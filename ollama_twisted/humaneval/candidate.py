@@ -21,7 +21,10 @@ _DETAIL = 300
 
 # As the reference evaluator has it: a program that would use one of these is
 # broken there, so it must be broken here.
-_DISABLED_OS = ["kill", "system", "putenv", "remove", "removedirs", "rmdir", "fchdir", "setuid", "fork", "forkpty", "killpg", "rename", "renames", "truncate", "replace", "unlink", "fchmod", "fchown", "chmod", "chown", "chroot", "lchflags", "lchmod", "lchown", "getcwd", "chdir"]
+_DISABLED_OS = """
+    kill system putenv remove removedirs rmdir fchdir setuid fork forkpty killpg rename renames
+    truncate replace unlink fchmod fchown chmod chown chroot lchflags lchmod lchown getcwd chdir
+"""
 _DISABLED_MODULES = ("ipdb", "joblib", "resource", "psutil", "tkinter")
 
 
@@ -31,7 +34,7 @@ class _NoInput(io.StringIO):
     def read(self, *_: Any) -> NoReturn:
         raise OSError
 
-    readline = readlines = read  # type: ignore[assignment]
+    readline = readlines = read
 
     def readable(self) -> bool:
         return False
@@ -82,7 +85,7 @@ def _say(error: BaseException) -> bytes:
 def _disable() -> None:
     builtin: Any = builtins
     builtin.exit = builtin.quit = builtin.help = None
-    for name in _DISABLED_OS:
+    for name in _DISABLED_OS.split():
         if hasattr(os, name):
             setattr(os, name, None)
     for module, name in ((shutil, "rmtree"), (shutil, "move"), (shutil, "chown")):

@@ -137,7 +137,11 @@ def _demonstrates(node: ast.stmt, name: str) -> bool:
         return True
     if not isinstance(node, ast.Expr | ast.If | ast.For | ast.While | ast.Try | ast.Assign):
         return False
-    used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    inside = list(ast.walk(node))
+    if isinstance(node, ast.Assign):  # of what the function returns, not of the function
+        called = [each.func for each in inside if isinstance(each, ast.Call)]
+        return any(isinstance(each, ast.Name) and each.id in {name, "input"} for each in called)
+    used = {each.id for each in inside if isinstance(each, ast.Name)}
     return bool(used & {name, "print", "input", "__name__", "doctest", "unittest"})
 
 
@@ -145,6 +149,8 @@ def _assemble(prelude: str, code: str) -> str:
     lines = code.split("\n")
     future = [each for each in lines if each.startswith("from __future__")]
     rest = [each for each in lines if not each.startswith("from __future__")]
+    if "\n".join(rest).lstrip().startswith(prelude.strip()):
+        prelude = ""
     return "\n".join([*future, prelude.rstrip(), "", *rest]).strip("\n") + "\n"
 
 

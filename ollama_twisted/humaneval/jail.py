@@ -16,6 +16,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from ollama_twisted.humaneval import namespaces
@@ -144,10 +145,8 @@ def _children() -> list[int]:
 
 
 def _kill(target: int) -> None:
-    try:
+    with suppress(OSError):
         os.kill(target, signal.SIGKILL)
-    except OSError:
-        pass
 
 
 def _become_candidate(spec: dict[str, Any], key: bytes, told: int) -> NoReturn:

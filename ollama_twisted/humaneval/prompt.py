@@ -52,7 +52,9 @@ class Recipe:
         }
 
 
-def request(recipe: Recipe, model: str, problem: Problem, sample: int) -> tuple[str, dict[str, Any]]:
+def request(
+    recipe: Recipe, model: str, problem: Problem, sample: int
+) -> tuple[str, dict[str, Any]]:
     """
     The path and the body of one question.
 
