@@ -1,5 +1,5 @@
 """
-An engine that needs no model: words from a list, at a pace that is set.
+An engine that needs no model: given answers, or words from a list, at a pace that is set.
 
 What it says depends on the seed and on what it is asked, never on when or how
 often: two engines with the same seed give the same answer.
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from random import Random
 
 from twisted.internet.interfaces import IReactorTime
@@ -35,6 +36,7 @@ _SENTENCE = 12
 _PROMPT_TOKENS_A_SECOND = 5000.0
 _TOKENS_BEFORE_OTHERS = 64
 _CAPABILITIES = ("completion", "tools", "thinking", "insert", "vision", "embedding")
+_PIECE = re.compile(r"\s*\S+|\s+")
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -51,8 +53,16 @@ class Pace:
 class CannedEngine:
     """An engine with no model behind it."""
 
-    def __init__(self, clock: IReactorTime, pace: Pace, seed: int = 0) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        pace: Pace,
+        seed: int = 0,
+        answers: Mapping[str, str] | None = None,
+    ) -> None:
         self._clock = clock
+        # Of several that are in a prompt the longest knows best what is meant.
+        self._answers = sorted((answers or {}).items(), key=lambda each: -len(each[0]))
         self._pace = pace
         self._seed = seed
 
@@ -70,9 +80,10 @@ class CannedEngine:
     async def generate(self, model: Model, prompt: Prompt) -> AsyncGenerator[str | Ended, None]:
         """The words, each at its time."""
         asked = count_tokens(_text(prompt))
-        limit, reason = self._limit(prompt)
+        given = self._given(_text(prompt))
+        limit, reason = self._limit(prompt, given)
         random = Random(f"{self._seed_of(prompt)}|{model.digest}|{_text(prompt)}{prompt.beside}")
-        words = babble(random, limit)
+        words = babble(random, limit) if given is None else islice(given, limit)
         started = self._clock.seconds()
         await self._wait(self._pace.first_token_delay)
         first = due = self._clock.seconds()
@@ -110,11 +121,19 @@ class CannedEngine:
     def _seed_of(self, prompt: Prompt) -> object:
         return prompt.options.get("seed", self._seed)
 
-    def _limit(self, prompt: Prompt) -> tuple[int, str]:
+    def _given(self, text: str) -> list[str] | None:
+        """The pieces of the answer that was given for what is in this text."""
+        for part, answer in self._answers:
+            if part in text:
+                return _PIECE.findall(answer)
+        return None
+
+    def _limit(self, prompt: Prompt, given: Sequence[str] | None) -> tuple[int, str]:
+        whole = self._pace.answer_tokens if given is None else len(given)
         asked = prompt.options.get("num_predict")
-        if isinstance(asked, int) and 0 <= asked < self._pace.answer_tokens:
+        if isinstance(asked, int) and 0 <= asked < whole:
             return asked, "length"
-        return self._pace.answer_tokens, "stop"
+        return whole, "stop"
 
     async def _wait(self, seconds: float) -> None:
         await deferLater(self._clock, seconds)

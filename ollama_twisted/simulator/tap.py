@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -37,6 +39,16 @@ def _amount(value: str) -> float:
     return number
 
 
+def _answers(path: str) -> dict[str, str]:
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(error.strerror) from error
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise ValueError("must be one object of texts")
+    return found
+
+
 class Options(UsageOptions):
     """What can be said on the command line."""
 
@@ -53,6 +65,7 @@ class Options(UsageOptions):
         ["load-time", None, 0.5, "Canned: seconds to load a model.", _amount],
         ["answer-tokens", None, 64, "Canned: tokens in an answer.", _count],
         ["seed", None, 0, "Canned: answers of equal seeds are equal.", int],
+        ["answers", None, {}, "Canned: a file of JSON, answers by part of a prompt.", _answers],
         ["slots", None, 4, "Requests a model works on at a time; 0 for no limit.", _count],
         ["queue", None, 512, "Requests that may wait; one more is told 503.", _count],
         ["max-loaded", None, 3, "Models loaded at a time; 0 for no limit.", _count],
@@ -136,7 +149,7 @@ def _canned(reactor: Any, options: Options) -> Engine:
         load_time=options["load-time"],
         answer_tokens=options["answer-tokens"],
     )
-    return CannedEngine(reactor, pace, options["seed"])
+    return CannedEngine(reactor, pace, options["seed"], options["answers"])
 
 
 def _llama(reactor: Any, options: Options) -> Engine:
