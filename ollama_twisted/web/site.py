@@ -22,7 +22,7 @@ from ollama_twisted.web.hosts import AllowedHosts, is_loopback
 #: A body that we shall not read may be this long, for the sake of clients who send one.
 MAX_BODY = 64 * 1024
 
-#: Seconds for a request to arrive, and for an idle connection to be kept.
+#: Seconds within which a request must be here, all of it, from when one could begin.
 PATIENCE = 30.0
 
 _ALLOW = b"GET, HEAD, OPTIONS"
@@ -74,6 +74,13 @@ class PageChannel(HTTPChannel):
         super().connectionMade()
         if not self._pages().joined():
             self.forceAbortClient()
+
+    def resetTimeout(self) -> None:
+        """
+        Overridden: the time for a request is not begun anew with each byte.
+
+        Otherwise whoever sends one now and then would keep a place for ever.
+        """
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._pages().left()

@@ -60,8 +60,8 @@ class Visitor:
     def __init__(self, site: Site, host: str = "127.0.0.1") -> None:
         self.wire = Wire(host)
         protocol: Any = site.buildProtocol(None)
-        clock = Clock()
-        protocol.callLater = clock.callLater
+        self.clock = Clock()
+        protocol.callLater = self.clock.callLater
         self.wire.protocol = protocol
         protocol.makeConnection(self.wire)
 

@@ -8,7 +8,7 @@ from twisted.web.resource import Resource
 from ollama_twisted.web.cors import Cors
 from ollama_twisted.web.events import EventsResource, Feed, event
 from ollama_twisted.web.hosts import AllowedHosts
-from ollama_twisted.web.site import PageSite
+from ollama_twisted.web.site import PATIENCE, PageSite
 from tests.web.harness import Answer, Visitor
 
 
@@ -53,6 +53,15 @@ class FeedTests(SynchronousTestCase):
             told = each.take()
             self.assertIn(b"event: delta\nid: 8\ndata: {}\n\n", told)
             self.assertIn(b": still here\n\n", told)
+
+    def test_stays(self) -> None:
+        """
+        Who listens may do so for as long as it likes, without asking anything again.
+        """
+        visitor, _ = self.listen()
+        visitor.clock.advance(10 * PATIENCE)
+        self.feed.tell(event("delta", 8, {}))
+        self.assertIn(b"delta", visitor.take())
 
     def test_left(self) -> None:
         """

@@ -11,7 +11,7 @@ from twisted.web.server import Request
 from ollama_twisted.web.cors import Cors
 from ollama_twisted.web.hosts import AllowedHosts
 from ollama_twisted.web.pages import JsonResource
-from ollama_twisted.web.site import MAX_BODY, PageSite
+from ollama_twisted.web.site import MAX_BODY, PATIENCE, PageSite
 from tests.web.harness import Visitor
 
 A = b"https://a.example"
@@ -194,3 +194,23 @@ class RoomTests(SynchronousTestCase):
         )
         first.leave()
         self.assertEqual(Visitor(pages).get(b"/api/x").status, 200)
+
+    def test_slow(self) -> None:
+        """
+        Who sends a byte now and then loses the place all the same.
+        """
+        slow = Visitor(site())
+        slow.send(b"GET / HTTP/1.1\r\n")
+        for _ in range(7):
+            slow.clock.advance(PATIENCE / 5)
+            slow.send(b"X")
+        self.assertEqual(slow.wire.protocol, None)
+
+    def test_served_in_time(self) -> None:
+        """
+        Who asks now and then may stay.
+        """
+        visitor = Visitor(site())
+        for _ in range(7):
+            visitor.clock.advance(PATIENCE / 2)
+            self.assertEqual(visitor.get(b"/api/x").status, 200)
