@@ -150,12 +150,10 @@ def draw(panels: list[Panel]) -> str:
     for panel in panels:
         at = panel.place
         width, height = at["w"] * UNIT - 8, at["h"] * LINE - 8
-        parts.append(
-            f'<g transform="translate({at["x"] * UNIT + 4} {(at["y"] - first) * LINE + 4})">'
-        )
-        parts.append(
-            f'<rect width="{width}" height="{height}" rx="3" fill="#fff" stroke="#d5dbe3"/>'
-        )
+        x, y = at["x"] * UNIT + 4, (at["y"] - first) * LINE + 4
+        parts.append(f'<g transform="translate({x} {y})">')
+        box = f'width="{width}" height="{height}" rx="3" fill="#fff" stroke="#d5dbe3"'
+        parts.append(f"<rect {box}/>")
         parts.append(f'<text x="10" y="20" class="t">{escape(panel.title)}</text>')
         if any(each.points for each in panel.series):
             parts.extend(DRAW[panel.kind](panel, width, height))
