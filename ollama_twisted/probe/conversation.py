@@ -45,14 +45,14 @@ class _Speaker(Fence):
     def __init__(self, reactor: Any) -> None:
         super().__init__(reactor)
         self.over = False
-        self._heard = b""
+        self._heard = bytearray()
         self._answer: Deferred[Finished] | None = None
         self._timer: Any = None
         self._asked = 0.0
 
     def ask(self, deadline: float) -> Deferred[Finished]:
         """Send the line; whatever was said unasked is forgotten."""
-        self._heard = b""
+        self._heard.clear()
         answer: Deferred[Finished] = Deferred()
         self._answer = answer
         self._asked = self.reactor.seconds()
@@ -66,9 +66,9 @@ class _Speaker(Fence):
         if self._answer is None:
             return
         self._heard += data
-        line, newline, _ = self._heard.partition(b"\n")
-        if newline:
-            self._finish(Finished(line + newline, b"", 0, self._took()))
+        if b"\n" in data:
+            line = bytes(self._heard[: self._heard.index(b"\n") + 1])
+            self._finish(Finished(line, b"", 0, self._took()))
         elif len(self._heard) > LIMIT:
             self._fail(Reason.OVERFLOW, f"printed more than {LIMIT} bytes")
 

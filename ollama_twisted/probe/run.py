@@ -213,11 +213,14 @@ class Runner:
     def __init__(self, reactor: Any, path: str | None = None) -> None:
         self.reactor = reactor
         self._path = path
+        self._stopped = False
         self._children: dict[str, Fence] = {}
         self._environment = environment(path)
 
     def start(self, name: str, argv: Sequence[str], child: Fence, pty: bool = False) -> None:
         """Start a child; raises `CannotStart`."""
+        if self._stopped:
+            raise CannotStart(Reason.DENIED, "everything is being stopped")
         if name in self._children:
             raise CannotStart(Reason.TIMEOUT, f"the last {name} has not ended yet")
         program = self._find(argv[0])
@@ -249,7 +252,8 @@ class Runner:
         return child.finished
 
     def stop(self) -> Deferred[Any]:
-        """End all children; fires when they are gone."""
+        """End all children and start no more; fires when they are gone."""
+        self._stopped = True
         waits = []
         for child in list(self._children.values()):
             waits.append(_after(child.gone))

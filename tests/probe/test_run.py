@@ -177,7 +177,7 @@ class RunTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        Stopping ends every child and waits for each.
+        Stopping ends every child, waits for each and starts no more.
         """
         self.have("other")
         self.run_()
@@ -189,4 +189,5 @@ class RunTests(SynchronousTestCase):
         self.assertNoResult(stopped)
         self.reactor.children[1].ends(None, killed=15)
         self.successResultOf(stopped)
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.successResultOf(self.run_()).fault, Reason.DENIED)
+        self.assertEqual((len(self.reactor.children), self.reactor.getDelayedCalls()), (2, []))
