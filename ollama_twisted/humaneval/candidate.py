@@ -47,9 +47,9 @@ def judge(program: str, test: str, entry_point: str, key: bytes, report: int) ->
     Without the key nothing is believed: a program that ends on its own says nothing.
     """
     write, leave = os.write, os._exit
+    _disable()
     original = dict(vars(builtins))
     try:
-        _disable()
         scope: dict[str, Any] = {}
         exec(f"{program}\n{test}\n", scope)
         # A test may rely on what it has not been told was changed.
