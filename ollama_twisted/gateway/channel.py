@@ -233,10 +233,6 @@ class Channel(PageChannel):
             data, self._buffer = self._buffer, b""
             self._advance(data)
 
-    def abort(self) -> None:
-        """Hang up at once; what was not sent yet is lost."""
-        self.transport.abortConnection()
-
     def close(self) -> None:
         """Hang up once what was written has left."""
         self._served = None
@@ -249,7 +245,9 @@ class Channel(PageChannel):
             self._body.close()
             self._body = None
         self._keep_alive = False
-        self.answer(error.status, self.site.refused(self, self._head, error))
+        head_only = self._head is not None and self._head.method == b"HEAD"
+        problem = self.site.refused(self, self._head, error)
+        self.answer(error.status, problem, head_only=head_only)
         self._end(lingering=True)
 
     def _end(self, lingering: bool = False) -> None:

@@ -86,6 +86,10 @@ class PageChannel(Protocol):
         """The answer has been written, whole."""
         raise NotImplementedError
 
+    def abort(self) -> None:
+        """Hang up at once; what was not sent yet is lost."""
+        self.transport.abortConnection()
+
     def close(self) -> None:
         """Hang up once what was written has left."""
         raise NotImplementedError

@@ -242,6 +242,14 @@ class HostTests(SynchronousTestCase):
         for host in (b"evil.example", b"EVIL.example:11435", b"127.0.0.1.evil.example", b"a.b."):
             self.assertEqual(self.status(host), b"403", host)
 
+    def test_foreign_head(self) -> None:
+        """A HEAD request is refused without a body, as HEAD answers are."""
+        client = World().client()
+        client.send(get(b"/", method=b"HEAD").replace(b"localhost", b"evil.example"))
+        answer = client.read()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 403 "))
+        self.assertTrue(answer.endswith(b"\r\n\r\n"))
+
     def test_listed(self) -> None:
         """The operator can list more names, or all."""
         self.assertEqual(self.status(b"AI.example.com:80", ("ai.example.com",)), b"200")
