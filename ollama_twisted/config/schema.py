@@ -20,7 +20,14 @@ from ollama_twisted.config import kinds, resolved
 from ollama_twisted.config.entry import FAULTY, Entry, Maybe, says
 from ollama_twisted.config.node import Breaker, Connections, Health, Node, Timeouts
 
-Strategy = Literal["round_robin", "least_connections", "weighted_round_robin"]
+Strategy = Literal[
+    "round_robin",
+    "least_connections",
+    "weighted_round_robin",
+    "warm_first",
+    "prefix_affinity",
+    "adaptive",
+]
 LogFormat = Literal["json", "text"]
 
 

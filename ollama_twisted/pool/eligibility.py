@@ -9,13 +9,22 @@ from enum import Enum
 from ollama_twisted.config.resolved import ModelSizes, SizeRange
 from ollama_twisted.pool.models import ModelName, size_of
 from ollama_twisted.pool.node import Node
+from ollama_twisted.pool.warmth import Options
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a request needs of a node: a model by its name, or ``None`` for any node."""
+    """
+    What a request needs of a node: a model by its name, or ``None`` for any node.
+
+    The rest decides nothing about who may serve it, only who had better:
+    ``options`` are those that it wants the model loaded with, ``prefix`` stands for
+    how its conversation begins.
+    """
 
     model: str | None = None
+    options: Options = ()
+    prefix: int | None = None
 
 
 class Reason(Enum):

@@ -6,6 +6,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Protocol
 
+from ollama_twisted.pool.models import ModelName
 from ollama_twisted.pool.node import Node
 
 
@@ -36,13 +37,17 @@ class Lease:
 
     A block that ends without naming an outcome has abandoned its request, which is
     never the node's fault.  ``request`` is the number the node's breaker gave it.
+    ``model`` is what the node is watched for meanwhile, and ``loads`` whether it has
+    to load it first, as far as anybody knows.
     """
 
-    __slots__ = ("_held", "_lessor", "_now", "_outcome", "node", "request")
+    __slots__ = ("_held", "_lessor", "_now", "_outcome", "loads", "model", "node", "request")
 
     def __init__(self, node: Node, request: int, lessor: Lessor) -> None:
         self.node = node
         self.request = request
+        self.model: ModelName | None = None
+        self.loads = False
         self._lessor = lessor
         self._now = 0.0
         self._outcome = Outcome.ABANDONED

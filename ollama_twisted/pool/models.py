@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ollama_twisted.config.resolved import ModelSizes
@@ -105,17 +105,19 @@ class NodeModels:
     names: tuple[str, ...] = ()
     loaded_names: tuple[str, ...] = ()
     _on_disk: frozenset[ModelName] = frozenset()
-    _in_memory: frozenset[ModelName] = frozenset()
+    #: What is in memory, and the context each was loaded with, if the node says.
+    contexts: dict[ModelName, int | None] = field(default_factory=dict, hash=False)
 
     @classmethod
     def from_lists(cls, tags: Iterable[Any], ps: Iterable[Any] | None) -> NodeModels:
         """What ``/api/tags`` and ``/api/ps`` list; what is no model in there is passed over."""
-        names, loaded = _names(tags), _names(ps or ())
+        names, loaded = _names(tags), _named(ps or ())
+        contexts = {ModelName.parse(name): _context(each) for name, each in loaded}
         return cls(
             names,
-            loaded,
+            tuple(name for name, _ in loaded),
             frozenset(map(ModelName.parse, names)),
-            frozenset(map(ModelName.parse, loaded)),
+            contexts,
         )
 
     def has(self, model: ModelName) -> bool:
@@ -124,14 +126,23 @@ class NodeModels:
 
     def is_loaded(self, model: str) -> bool:
         """Is the model in the node's memory?"""
-        return ModelName.parse(model) in self._in_memory
+        return ModelName.parse(model) in self.contexts
 
 
 def _names(models: Iterable[Any]) -> tuple[str, ...]:
-    names = []
+    return tuple(name for name, _ in _named(models))
+
+
+def _named(models: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:
+    found = []
     for each in models:
         if isinstance(each, dict):
             name = each.get("name") or each.get("model")
             if isinstance(name, str) and name:
-                names.append(name)
-    return tuple(names)
+                found.append((name, each))
+    return found
+
+
+def _context(model: dict[str, Any]) -> int | None:
+    length = model.get("context_length")
+    return length if isinstance(length, int) and length > 0 else None

@@ -8,6 +8,7 @@ from ollama_twisted.config.resolved import NodeConfig
 from ollama_twisted.pool.breaker import Breaker
 from ollama_twisted.pool.health import Health
 from ollama_twisted.pool.models import NodeModels
+from ollama_twisted.pool.warmth import Holdings
 
 
 class Node:
@@ -25,6 +26,7 @@ class Node:
         "draining",
         "failed_requests",
         "health",
+        "holdings",
         "in_flight",
         "last_check",
         "last_check_error",
@@ -59,6 +61,7 @@ class Node:
 
     def _forget(self) -> None:
         self.models: NodeModels | None = None
+        self.holdings = Holdings()
         self.version: str | None = None
         self.last_check: float | None = None
         self.last_check_error = ""

@@ -15,9 +15,12 @@ from ollama_twisted.pool.models import LONGEST_NAME, NodeModels
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.preview import Preview, Verdict
 from ollama_twisted.pool.selection import STRATEGIES, Strategy
+from ollama_twisted.pool.warmth import name_of
 
 #: Names whose nodes are remembered; an outsider's inventions push out no more than that.
 REMEMBERED = 1024
+
+_FAILED = frozenset({Outcome.UNREACHABLE, Outcome.RESET, Outcome.GATEWAY_ERROR})
 
 
 class Blocked(Enum):
@@ -102,10 +105,14 @@ class NodePool:
             candidates = self._candidates(nodes, without, self._now)
         if not candidates:
             return None
-        node = self._strategy.choose(candidates)
+        node = self._strategy.choose(candidates, want)
         node.in_flight += 1
         node.total_requests += 1
-        return Lease(node, node.breaker.admitted(self._now), self)
+        lease = Lease(node, node.breaker.admitted(self._now), self)
+        if self.looks and want.model is not None:
+            lease.model = name = name_of(want.model)
+            lease.loads = node.holdings.sent(node.models, name, want.options)
+        return lease
 
     def _candidates(self, nodes: Sequence[Node], without: frozenset[str], now: float) -> list[Node]:
         asked = [node for node in nodes if node.name not in without] if without else nodes
@@ -150,7 +157,7 @@ class NodePool:
         judged = tuple(self.explain(want, now))
         free = [node for node, refusal in judged if refusal is None]
         if free:
-            best = tuple(self._strategy.best(free))
+            best = tuple(self._strategy.best(free, want))
             return Preview(want, judged, best, self._strategy.why, Verdict.SEND)
         may = any(refusal is not None and refusal.passing for _, refusal in judged)
         waits = may and len(self.line) < self.line.max_waiting
@@ -169,6 +176,8 @@ class NodePool:
         self._now = now = max(now, self._now)
         node = lease.node
         node.in_flight -= 1
+        if lease.model is not None:
+            node.holdings.ended(lease.model, outcome in _FAILED)
         if outcome is Outcome.ANSWERED:
             node.breaker.succeeded(lease.request)
         elif outcome is Outcome.ABANDONED or outcome is Outcome.BUSY:
@@ -213,7 +222,10 @@ class NodePool:
     def listed(self, name: str, models: NodeModels) -> None:
         """Which models a node says it has."""
         node = self.nodes.get(name)
-        if node is not None and node.models != models:
+        if node is None:
+            return
+        node.holdings.listed(models)
+        if node.models != models:
             node.models = models
             self._changed()
             self._grant()
@@ -246,6 +258,8 @@ class NodePool:
         self._draining = {name: node for name, node in known.items() if node.in_flight}
         self._sizes = config.sizes
         self._strategy = STRATEGIES[config.strategy](self._random)
+        #: Does the strategy look at a request's options and at how its conversation begins?
+        self.looks = self._strategy.looks
         self.line.max_waiting = config.line.max_waiting
         self._changed()
 

@@ -7,10 +7,13 @@ from operator import attrgetter
 from random import Random
 from typing import Protocol
 
+from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
+from ollama_twisted.pool.placement import Adaptive, PrefixAffinity, WarmFirst
 
 _turn = attrgetter("turn")
 _in_flight = attrgetter("in_flight")
+_ANY = Want()
 
 
 class Strategy(Protocol):
@@ -18,15 +21,17 @@ class Strategy(Protocol):
 
     #: What makes a candidate the best one, for people.
     why: str
+    #: Does it look at what is wanted beside the model, and at what nodes hold in memory?
+    looks: bool
 
-    def best(self, candidates: Sequence[Node]) -> Sequence[Node]:
+    def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
         """
         Those among whom it would choose now, of candidates of whom there is at least one.
 
         Asking changes nothing, and ``choose`` chooses among no others.
         """
 
-    def choose(self, candidates: Sequence[Node]) -> Node:
+    def choose(self, candidates: Sequence[Node], want: Want = _ANY) -> Node:
         """One of the best; it is remembered that its turn has been."""
 
 
@@ -39,14 +44,15 @@ class RoundRobin:
     """
 
     why = "it was chosen longest ago"
+    looks = False
 
     def __init__(self, random: Random) -> None:
         self._turn = 0
 
-    def best(self, candidates: Sequence[Node]) -> Sequence[Node]:
+    def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
         return (min(candidates, key=_turn),)
 
-    def choose(self, candidates: Sequence[Node]) -> Node:
+    def choose(self, candidates: Sequence[Node], want: Want = _ANY) -> Node:
         (node,) = self.best(candidates)
         self._turn += 1
         node.turn = self._turn
@@ -62,15 +68,16 @@ class LeastConnections:
     """
 
     why = "it has the fewest requests in flight"
+    looks = False
 
     def __init__(self, random: Random) -> None:
         self._random = random
 
-    def best(self, candidates: Sequence[Node]) -> Sequence[Node]:
+    def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
         fewest = min(map(_in_flight, candidates))
         return [each for each in candidates if each.in_flight == fewest]
 
-    def choose(self, candidates: Sequence[Node]) -> Node:
+    def choose(self, candidates: Sequence[Node], want: Want = _ANY) -> Node:
         return self._random.choice(self.best(candidates))
 
 
@@ -83,14 +90,15 @@ class WeightedRoundRobin:
     """
 
     why = "its turn by weight has come"
+    looks = False
 
     def __init__(self, random: Random) -> None:
         pass
 
-    def best(self, candidates: Sequence[Node]) -> Sequence[Node]:
+    def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
         return (max(candidates, key=_credit_to_be),)
 
-    def choose(self, candidates: Sequence[Node]) -> Node:
+    def choose(self, candidates: Sequence[Node], want: Want = _ANY) -> Node:
         (node,) = self.best(candidates)
         for each in candidates:
             weight = each.config.weight
@@ -107,4 +115,7 @@ STRATEGIES: dict[str, Callable[[Random], Strategy]] = {
     "round_robin": RoundRobin,
     "least_connections": LeastConnections,
     "weighted_round_robin": WeightedRoundRobin,
+    "warm_first": WarmFirst,
+    "prefix_affinity": PrefixAffinity,
+    "adaptive": Adaptive,
 }
