@@ -19,7 +19,8 @@ def hint(
     """The most urgent advice; empty if all is well."""
     linux = platform.startswith("linux")
     if source is None:
-        tried = "; ".join(report.detail for report in reports.values() if report.detail)
+        reasons = dict.fromkeys(report.detail for report in reports.values() if report.detail)
+        tried = "; ".join(reasons)
         install = " Install iproute2 (it brings ss)." if linux else ""
         return f"Nothing can be seen: {tried or 'no probe has run yet'}.{install}"
     if not sees_others:

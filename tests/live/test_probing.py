@@ -19,8 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ollama_twisted.probe.command import Finished, Look, judge, tools
 from ollama_twisted.probe.connection import count
+from ollama_twisted.probe.prober import Prober
 from ollama_twisted.probe.run import Runner
-from ollama_twisted.probe.snapshot import Reason
+from ollama_twisted.probe.snapshot import Reason, Snapshot
 from tests import parts
 from tests.live.child import ROOT
 
@@ -134,6 +135,64 @@ class ToolsTests(TestCase):
                 seen[tool.name] = (found.established, found.listening, dict(found.peers))
         right = (3, True, {"::1": 3})
         self.assertEqual(seen, dict.fromkeys(("ss", "proc", "netstat", "lsof"), right))
+
+
+class LackingTests(TestCase):
+    """Systems on which something is missing, made of links to the real tools."""
+
+    timeout = 60
+
+    async def look(self, *names: str, ss: str = "") -> Snapshot:
+        """What is seen of one connection with these tools alone."""
+        folder = Path(self.mktemp()).resolve()
+        folder.mkdir()
+        for name in (*names, "setsid"):
+            (folder / name).symlink_to(parts.executable(name))
+        if ss:
+            (folder / "ss").write_text(f"#!/bin/sh\n{ss}\n")
+            (folder / "ss").chmod(0o755)
+        with ExitStack() as held:
+            listener = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            self.port = listener.getsockname()[1]
+            held.enter_context(socket.create_connection(("127.0.0.1", self.port)))
+            held.enter_context(listener.accept()[0])
+            prober = Prober(reactor, [self.port], interval=60, path=str(folder))
+            try:
+                return await prober.start()
+            finally:
+                await prober.stop()
+
+    async def test_no_events(self) -> None:
+        """
+        An ss that knows no -E gives a lower bound, and the hint says why.
+        """
+        seen = await self.look(
+            ss='case "$*" in *-E*) echo "invalid option -- E"; exit 255;; esac\n'
+            f'exec {parts.executable("ss")} "$@"'
+        )
+        traffic = seen.traffic[self.port]
+        self.assertEqual((seen.source, seen.connections[self.port].established), ("ss", 1))
+        self.assertEqual((traffic.method, traffic.quality), ("ss_poll", "lower_bound"))
+        self.assertIn("invalid option", seen.hint)
+
+    async def test_no_ss(self) -> None:
+        """
+        Without ss the others count connections, and bytes are absent.
+        """
+        for tools_, source in [(("cat", "netstat"), "proc"), (("netstat",), "netstat")]:
+            seen = await self.look(*tools_)
+            self.assertEqual((seen.source, seen.connections[self.port].established), (source, 1))
+            self.assertEqual((seen.traffic[self.port].sent, seen.sees_others), (None, True))
+            self.assertIn("iproute2", seen.hint)
+
+    async def test_nothing(self) -> None:
+        """
+        Without any tool nothing is known, and every probe says why.
+        """
+        seen = await self.look()
+        self.assertEqual((seen.source, seen.connections, seen.traffic), (None, {}, {}))
+        self.assertEqual({each.failures[Reason.NOT_FOUND] for each in seen.probes.values()}, {1})
+        self.assertEqual(set(seen.probes), {"ss", "ss_events", "proc", "netstat", "lsof"})
 
 
 SCRIPTS = {
