@@ -19,6 +19,7 @@ from twisted.internet.task import deferLater
 
 from ollama_twisted.simulator.engine import Embedded, Ended, Prompt
 from ollama_twisted.simulator.library import Model, invent
+from ollama_twisted.simulator.prefixes import Read
 
 _WORDS = (
     "the a of and to in is that it for as with on be at by this from or an are not but what all "
@@ -48,6 +49,8 @@ class Pace:
     first_token_delay: float = 0.1
     load_time: float = 0.5
     answer_tokens: int = 64
+    #: 0: the first token's delay is all that a prompt costs, however long it is.
+    prompt_tokens_per_second: float = 0.0
 
 
 class CannedEngine:
@@ -59,12 +62,14 @@ class CannedEngine:
         pace: Pace,
         seed: int = 0,
         answers: Mapping[str, str] | None = None,
+        places: int = 4,
     ) -> None:
         self._clock = clock
         # Of several that are in a prompt the longest knows best what is meant.
         self._answers = sorted((answers or {}).items(), key=lambda each: -len(each[0]))
         self._pace = pace
         self._seed = seed
+        self._read = Read(places)
 
     def describe(self, name: str, modified_at: str) -> Model:
         """A model as its name has it."""
@@ -75,7 +80,8 @@ class CannedEngine:
         await self._wait(self._pace.load_time)
 
     async def unload(self, model: Model) -> None:
-        """Nothing is held."""
+        """What it has read goes with it."""
+        self._read.forget(model.name)
 
     async def generate(self, model: Model, prompt: Prompt) -> AsyncGenerator[str | Ended, None]:
         """The words, each at its time."""
@@ -85,7 +91,7 @@ class CannedEngine:
         random = Random(f"{self._seed_of(prompt)}|{model.digest}|{_text(prompt)}{prompt.beside}")
         words = babble(random, limit) if given is None else islice(given, limit)
         started = self._clock.seconds()
-        await self._wait(self._pace.first_token_delay)
+        await self._wait(self._pace.first_token_delay + self._reading(model, prompt))
         first = due = self._clock.seconds()
         made = 0
         for piece in _until(words, _stops(prompt)):
@@ -112,6 +118,11 @@ class CannedEngine:
 
     async def stop(self) -> None:
         """Nothing is held."""
+
+    def _reading(self, model: Model, prompt: Prompt) -> float:
+        """How long it takes to read what was not read before."""
+        rate = self._pace.prompt_tokens_per_second
+        return count_tokens(self._read.new(model.name, _text(prompt))) / rate if rate else 0.0
 
     @property
     def _gap(self) -> float:

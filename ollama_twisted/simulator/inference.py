@@ -102,15 +102,20 @@ async def _native(call: Call, ask: Ask, voice: native.Chat | native.Generate) ->
         call.node.memory.unload(model)
         await call.answer.whole(200, JSON_UTF8, voice.nothing("unload"))
         return
-    async with call.node.memory.use(model, ask.keep_alive):
+    async with call.node.memory.use(model, ask.keep_alive, _context(ask)):
         await call.answer.whole(200, JSON_UTF8, voice.nothing("load"))
+
+
+def _context(ask: Ask) -> int | None:
+    context = ask.prompt.options.get("num_ctx")
+    return context if isinstance(context, int) and context > 0 else None
 
 
 async def _generate(call: Call, model: Model, ask: Ask, voice: Voice) -> None:
     node, started = call.node, call.node.clock.seconds()
     async with (
         node.places.one(model.name),
-        node.memory.use(model, ask.keep_alive) as load,
+        node.memory.use(model, ask.keep_alive, _context(ask)) as load,
         aclosing(node.engine.generate(model, ask.prompt)) as pieces,
     ):
         if ask.stream:

@@ -51,11 +51,13 @@ class Loaded:
 
     model: Model
     keep_alive: float
+    context: int | None = None
     expires_at: float = math.inf
     in_use: int = 0
     begun: bool = False
     ready: bool = False
     awaiting: list[Deferred[None]] = field(default_factory=list)
+    unused: list[Deferred[None]] = field(default_factory=list)
 
 
 class Memory:
@@ -77,6 +79,8 @@ class Memory:
         self._keep_alive = keep_alive
         self._loaded: dict[str, Loaded] = {}
         self._next: IDelayedCall | None = None
+        #: How many loads were begun.
+        self.loads = 0
 
     def loaded(self) -> list[Loaded]:
         """What is ready, that which stays longest first."""
@@ -88,18 +92,24 @@ class Memory:
         return self._left(entry) - self._clock.seconds()
 
     @asynccontextmanager
-    async def use(self, model: Model, keep: float | None) -> AsyncIterator[float]:
+    async def use(
+        self, model: Model, keep: float | None, context: int | None = None
+    ) -> AsyncIterator[float]:
         """
         Have the model loaded for as long as the block lasts; gives the seconds it took.
 
+        One that is loaded with another context than is asked for is loaded again, as
+        soon as nobody uses it.
+
         Afterwards it is kept for as long as the last request asked, or as is usual here.
         """
-        entry = self._loaded.get(model.name)
+        asked = self._clock.seconds()
+        entry = await self._with_context(model, context)
         if entry is None:
             await self._make_room()
-            entry = self._loaded.setdefault(model.name, Loaded(model, self._keep_alive))
+            new = Loaded(model, self._keep_alive, context)
+            entry = self._loaded.setdefault(model.name, new)
         entry.in_use += 1
-        asked = self._clock.seconds()
         try:
             if not entry.ready:
                 await self._loading(entry)
@@ -107,6 +117,9 @@ class Memory:
             yield self._clock.seconds() - asked
         finally:
             entry.in_use -= 1
+            if not entry.in_use:
+                while entry.unused:
+                    entry.unused.pop(0).callback(None)
             entry.expires_at = self._clock.seconds() + entry.keep_alive
             self._expire()
 
@@ -125,6 +138,19 @@ class Memory:
         self._loaded.clear()
         await self._engine.stop()
 
+    async def _with_context(self, model: Model, context: int | None) -> Loaded | None:
+        """The model if it is loaded as is asked; else it is not loaded any more."""
+        while (entry := self._loaded.get(model.name)) is not None:
+            if context is None or context == (entry.context or model.context_length):
+                break
+            if not entry.in_use:
+                await self._let_go(entry)
+                return None
+            waiter: Deferred[None] = Deferred(entry.unused.remove)
+            entry.unused.append(waiter)
+            await waiter
+        return entry
+
     def _left(self, entry: Loaded) -> float:
         return self._clock.seconds() + entry.keep_alive if entry.in_use else entry.expires_at
 
@@ -133,6 +159,7 @@ class Memory:
         entry.awaiting.append(waiter)
         if not entry.begun:
             entry.begun = True
+            self.loads += 1
             work = Deferred.fromCoroutine(self._engine.load(entry.model))
             work.addCallbacks(self._came, self._failed, (entry,), {}, (entry,))
             work.addErrback(lambda failure: self._log.failure("loading", failure))

@@ -92,6 +92,7 @@ class Node:
         return {
             **asdict(self.counts),
             "waiting": self.places.waiting,
+            "loads": self.memory.loads,
             "loaded": [each.model.name for each in self.memory.loaded()],
             "faults": [str(each) for each in self.faults.rules],
         }

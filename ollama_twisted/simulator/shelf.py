@@ -225,7 +225,7 @@ def _running(call: Call, entry: Loaded) -> dict[str, Any]:
         "details": _details(model),
         "expires_at": call.node.stamps.later(call.node.memory.left(entry)),
         "size_vram": model.size if model.on_gpu else 0,
-        "context_length": model.context_length,
+        "context_length": entry.context or model.context_length,
     }
 
 

@@ -63,6 +63,13 @@ class Options(UsageOptions):
         ["tokens-per-second", None, 50.0, "Canned: pace of an answer; 0 for no limit.", _amount],
         ["first-token-delay", None, 0.1, "Canned: seconds until the first token.", _amount],
         ["load-time", None, 0.5, "Canned: seconds to load a model.", _amount],
+        [
+            "prompt-tokens-per-second",
+            None,
+            0.0,
+            "Canned: pace of reading what of a prompt was not read before; 0: at once.",
+            _amount,
+        ],
         ["answer-tokens", None, 64, "Canned: tokens in an answer.", _count],
         ["seed", None, 0, "Canned: answers of equal seeds are equal.", int],
         ["answers", None, {}, "Canned: a file of JSON, answers by part of a prompt.", _answers],
@@ -148,8 +155,9 @@ def _canned(reactor: Any, options: Options) -> Engine:
         first_token_delay=options["first-token-delay"],
         load_time=options["load-time"],
         answer_tokens=options["answer-tokens"],
+        prompt_tokens_per_second=options["prompt-tokens-per-second"],
     )
-    return CannedEngine(reactor, pace, options["seed"], options["answers"])
+    return CannedEngine(reactor, pace, options["seed"], options["answers"], options["slots"])
 
 
 def _llama(reactor: Any, options: Options) -> Engine:
