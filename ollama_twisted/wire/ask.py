@@ -21,6 +21,7 @@ from multipart import (  # type: ignore[import-untyped]
     parse_options_header,
 )
 
+from ollama_twisted.wire.conversation import hints
 from ollama_twisted.wire.routes import Dialect, ModelIn, Route, Streams
 from ollama_twisted.wire.zstd import CannotOpen, opened
 
@@ -54,16 +55,25 @@ class Ask:
 
     model: str | None = None
     stream: bool | None = None
+    #: Known only where it was looked for: see ``wire.conversation``.
+    options: tuple[tuple[str, int], ...] = ()
+    prefix: int | None = None
 
 
 _NOTHING = Ask()
 
 
 def read_ask(
-    route: Route, path: bytes, content_type: bytes, body: bytes | mmap, coding: bytes = b""
+    route: Route,
+    path: bytes,
+    content_type: bytes,
+    body: bytes | mmap,
+    coding: bytes = b"",
+    looks: bool = False,
 ) -> Ask:
     """
     What a request on ``route`` asks for; ``coding`` is its Content-Encoding.
+    With ``looks``, also what tells which node is ready for it.
 
     Whatever cannot be read is left for the node to complain about.  Nothing
     of ``body`` is held on to, so that a mapped file can be closed.
@@ -90,7 +100,7 @@ def read_ask(
     model = said.get("model") or None
     if model is None and where is ModelIn.BODY_OR_NAME:
         model = said.get("name") or None
-    return Ask(model, said.get("stream"))
+    return Ask(model, said.get("stream"), *(hints(body) if looks else ()))
 
 
 def streams(route: Route, ask: Ask) -> bool:
