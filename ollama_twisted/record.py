@@ -14,7 +14,8 @@ class Record:
 
     ``failure`` is empty for an answer that passed whole, whatever its status: an
     error that the node meant to give is the node's business.  ``retries`` names
-    each node that was given up on, and why.
+    each node that was given up on, and why; ``passed_over`` those that were not
+    eligible, in the same words.
     """
 
     operation: str
@@ -29,6 +30,8 @@ class Record:
     failure: str = ""
     detail: str = ""
     node: str = ""
+    passed_over: str = ""
+    explained: str = ""
     attempts: int = 0
     retries: tuple[tuple[str, str], ...] = ()
     waited: float | None = None

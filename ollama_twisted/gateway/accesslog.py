@@ -129,6 +129,8 @@ class Line(msgspec.Struct, omit_defaults=True):
     model: str | None = None
     node: str = ""
     attempts: int = 0
+    passed_over: str = ""
+    retries: str = ""
     waited: float | None = None
     first_byte: float | None = None
     prompt_tokens: int | None = None
@@ -157,6 +159,10 @@ def line(record: Record, offset: float) -> Line:
     )
     if record.model is not None and len(record.model) > MAX_VALUE:
         said.model = record.model[:MAX_VALUE]
+    if record.passed_over:
+        said.passed_over = record.passed_over[:MAX_VALUE]
+    if record.retries:
+        said.retries = "; ".join(f"{name}: {why}" for name, why in record.retries)[:MAX_VALUE]
     if record.waited is not None:
         said.waited = round(record.waited, 6)
     if record.first_at:

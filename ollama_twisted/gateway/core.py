@@ -75,6 +75,10 @@ class Gateway:
         local = client == b"unix" or is_loopback(client.decode())
         return allowed == "open" or (allowed == "loopback" and local)
 
+    def want_of(self, ask: Ask) -> Want:
+        """What a request needs of a node; whoever foretells and whoever decides asks in here."""
+        return Want(ask.model)
+
     def own_list(self, head: RequestHead, ask: Ask) -> Coroutine[Any, Any, Listed | None] | None:
         """The answer to a request that concerns all nodes; ``None`` if one node is to answer."""
         if head.method != b"GET" or self.lists is None:

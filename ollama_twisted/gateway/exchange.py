@@ -20,6 +20,7 @@ from ollama_twisted.gateway.failures import (
     told_busy,
 )
 from ollama_twisted.gateway.patience import Patience, Phase
+from ollama_twisted.gateway.reasons import fields_of, note_choice
 from ollama_twisted.gateway.relay import AnswerCut, Relay, relay_for
 from ollama_twisted.gateway.task import Task
 from ollama_twisted.gateway.turn import Turn
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from ollama_twisted.gateway.core import Gateway
 
 _log = Logger()
-
-#: What a client is told to wait before it comes again, in seconds.
-RETRY_AFTER = (b"Retry-After", b"1")
 
 
 class Exchange:
@@ -107,8 +105,7 @@ class Exchange:
         except Refused as refused:
             record.failure, record.detail = refused.failure, str(refused)
             problem = problems.body(self._route.dialect, refused.status, str(refused))
-            again = (RETRY_AFTER,) if refused.status >= 500 else ()
-            self._answer_own(refused.status, problem, *again)
+            self._answer_own(refused.status, problem, *refused.fields)
         except AnswerCut as cut:
             record.failure, record.detail = "upstream_cut", str(cut)
             if self._relay is not None and record.streamed:
@@ -149,7 +146,7 @@ class Exchange:
         if own is not None and (listed := await own) is not None:
             self._answer_own(200, listed.body, *listed.fields)
         else:
-            await self._ask_nodes(Want(self._ask.model))
+            await self._ask_nodes(gateway.want_of(self._ask))
 
     async def _ask_nodes(self, want: Want) -> None:
         """Ask one node after another, while nothing has reached the client."""
@@ -207,7 +204,7 @@ class Exchange:
     async def _attempt(self, lease: Lease) -> tuple[NodeConnection, AnswerHead]:
         """Send the request to one node; a stale connection is replaced silently."""
         self.record.attempts += 1
-        self.record.node = lease.node.name
+        note_choice(self._gateway, self.record, lease.node, self._head)
         upstream = self._gateway.upstreams[lease.node.name]
         # What must not be repeated never meets a connection that may be stale.
         connection = upstream.idle() if self._route.repeatable else None
@@ -237,9 +234,9 @@ class Exchange:
         """Pass the answer on.  From here on no other node can take over."""
         gateway, channel, record = self._gateway, self._channel, self.record
         watch = Watch(record.streamed) if self._route.generates else None
-        label = gateway.label(lease.node)
+        said = fields_of(gateway.label(lease.node), record)
         self._relay = relay = relay_for(
-            self._head, answer, channel, label, gateway.seconds, watch, connection.abort
+            self._head, answer, channel, said, gateway.seconds, watch, connection.abort
         )
         record.status = answer.status
         outcome = outcome_of(answer.status)

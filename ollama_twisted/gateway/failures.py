@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from ollama_twisted.pool.lease import Outcome
 
+#: What a client is told to wait before it comes again, in seconds.
+RETRY_AFTER = (b"Retry-After", b"1")
+
 
 class AttemptFailed(Exception):
     """
@@ -84,6 +87,12 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
         self.failure = failure
+
+    @property
+    def fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """What the head of the answer says of it."""
+        reason = (b"X-Ollama-Gateway-Reason", self.failure.encode())
+        return (reason, RETRY_AFTER) if self.status >= 500 else (reason,)
 
 
 def nobody_answered(tried: Mapping[str, AttemptFailed]) -> Refused:

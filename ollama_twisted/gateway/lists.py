@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.pool.models import ModelName
@@ -89,8 +89,9 @@ class NodeLists:
         try:
             return await gatherResults(asked, consumeErrors=True)
         except FirstError as error:
-            # Nothing else can have gone wrong than that nobody waits any more.
-            raise CancelledError() from error
+            # Most likely: nobody waits any more.
+            error.subFailure.raiseException()
+            raise
 
     async def _tell(self, node: Node, path: str, quick: bool) -> Told:
         config = node.config

@@ -11,9 +11,12 @@ from twisted.web.template import Element, XMLString, renderElement, renderer
 
 from ollama_twisted import __version__
 from ollama_twisted.gateway.core import Gateway
+from ollama_twisted.gateway.nodepages import NodesFolder
+from ollama_twisted.gateway.nodeview import configuration, place_of, settings_of, url_of
+from ollama_twisted.gateway.routing import routing_pages
 from ollama_twisted.pool.node import Node
 from ollama_twisted.resources import shipped
-from ollama_twisted.web.pages import MetricsResource, StaticResource, as_json
+from ollama_twisted.web.pages import Folder, MetricsResource, StaticResource, as_json
 
 
 class JsonResource(Resource):
@@ -71,7 +74,7 @@ class NodesResource(JsonResource):
     def _node(self, node: Node) -> dict[str, Any]:
         config, gateway = node.config, self._gateway
         now = gateway.seconds()
-        shown: dict[str, Any] = {
+        return {
             "name": config.name,
             "type": config.type,
             "weight": config.weight,
@@ -91,28 +94,23 @@ class NodesResource(JsonResource):
             "version": node.version,
             "models": sorted(node.models.names) if node.models is not None else [],
             "loaded_models": sorted(node.models.loaded_names) if node.models is not None else [],
-            "config": {
-                "memory_gb": config.memory_gb,
-                "description": config.description,
-                "max_in_flight": config.max_in_flight,
-                "labels": dict(config.labels),
-                "supported_model_ranges": [
-                    {
-                        "min_params_b": each.min_b,
-                        "max_params_b": each.max_b,
-                        "description": each.description,
-                    }
-                    for each in config.ranges
-                ],
-            },
+            "config": settings_of(config),
+            **place_of(config),
         }
-        if config.type == "external":
-            first = config.addresses[0]
-            shown["api_url"] = f"{first.scheme}://{first.authority}{first.path}"
-        else:
-            shown["hosts"] = [address.host for address in config.addresses]
-            shown["port"] = config.addresses[0].port
-        return shown
+
+
+class ConfigResource(JsonResource):
+    """``GET /debug/config``: what came of the configuration, and where it was read."""
+
+    def document(self, request: Request) -> dict[str, Any]:
+        config = self._gateway.config
+        return {
+            "config_file": config.source,
+            "config_file_exists": not config.is_default,
+            "nodes_count": len(config.nodes),
+            "warnings": list(config.warnings),
+            "config": configuration(config),
+        }
 
 
 class StatusElement(Element):
@@ -159,10 +157,9 @@ class StatusElement(Element):
         else:
             state = "healthy"
         models = ", ".join(sorted(node.models.names)) if node.models is not None else "not known"
-        first = config.addresses[0]
         return tag.fillSlots(
             name=config.name,
-            address=f"{first.scheme}://{first.authority}{first.path}",
+            address=url_of(config.addresses[0]),
             state=state,
             kind=state.partition(":")[0],
             in_flight=str(node.in_flight),
@@ -194,9 +191,14 @@ def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
     root = Resource()
     api = Resource()
     api.putChild(b"nodes", NodesResource(gateway))
+    api.putChild(b"routing", routing_pages(gateway))
+    debug = Folder()
+    debug.putChild(b"config", ConfigResource(gateway))
     root.putChild(b"", StatusResource(gateway))
     root.putChild(b"health", HealthResource(gateway))
     root.putChild(b"api", api)
+    root.putChild(b"nodes", NodesFolder(gateway))
+    root.putChild(b"debug", debug)
     root.putChild(b"metrics", MetricsResource(registry))
     root.putChild(b"static", StaticResource())
     return root

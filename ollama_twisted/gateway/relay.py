@@ -113,7 +113,7 @@ def relay_for(
     request: RequestHead,
     answer: AnswerHead,
     channel: PageChannel,
-    node: bytes,
+    said: bytes,
     seconds: Callable[[], float],
     watch: Watch | None,
     cancel: Callable[[], Any],
@@ -125,7 +125,7 @@ def relay_for(
     head = answer_to_client(
         answer,
         framing=framed.line,
-        node=node,
+        said=said,
         keep_alive=channel.keeps_alive,
         minor=request.minor,
     )

@@ -19,7 +19,19 @@ from ollama_twisted.wire.head import BadRequest, RequestHead
 from ollama_twisted.wire.routes import Dialect, find, safe_path
 
 #: Paths that the gateway answers itself; every other one is a node's.
-PAGES = frozenset({b"/health", b"/metrics", b"/api/nodes", b"/favicon.ico"})
+PAGES = frozenset(
+    {
+        b"/health",
+        b"/metrics",
+        b"/api/nodes",
+        b"/api/routing/query",
+        b"/api/routing/rules",
+        b"/debug/config",
+        b"/favicon.ico",
+    }
+)
+#: The same of whatever stands below.
+FOLDERS = (b"/nodes/", b"/static/")
 
 
 class GatewaySite(Site):
@@ -79,7 +91,7 @@ class GatewaySite(Site):
         if path == b"/":
             # Ollama's clients ask for "/" to see whether it runs; browsers want a page.
             return b"text/html" in head.lower.get(b"accept", b"")
-        return path in PAGES or path.startswith(b"/static/")
+        return path in PAGES or path.startswith(FOLDERS)
 
     def refused(self, channel: Channel, head: RequestHead | None, error: BadRequest) -> bytes:
         """

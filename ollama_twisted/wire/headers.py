@@ -32,7 +32,9 @@ HOP_BY_HOP = frozenset(
 # same goes for all fields that begin with X-Forwarded-.
 _CLAIMS = frozenset({b"forwarded", b"x-real-ip"})
 _NOT_TO_NODE = HOP_BY_HOP | _CLAIMS | {b"host", b"content-length", b"expect"}
-_NOT_TO_CLIENT = HOP_BY_HOP | {b"content-length", b"x-ollama-gateway-node"}
+# A node may be a gateway itself; what is said here is said of this one.
+_SAID = frozenset(b"x-ollama-gateway-" + each for each in (b"node", b"retries", b"explain"))
+_NOT_TO_CLIENT = HOP_BY_HOP | _SAID | {b"content-length"}
 
 
 def request_to_node(
@@ -75,12 +77,13 @@ def request_to_node(
 
 
 def answer_to_client(
-    head: AnswerHead, *, framing: bytes, node: bytes, keep_alive: bool, minor: int
+    head: AnswerHead, *, framing: bytes, said: bytes, keep_alive: bool, minor: int
 ) -> bytes:
     """
     The head of a node's answer as a client gets it, empty line included.
 
-    ``framing`` is the one line that frames the body, CRLF included, or nothing.
+    ``framing`` is the one line that frames the body, CRLF included, or nothing;
+    ``said`` are the lines that the gateway has to say of the answer, likewise.
     ``minor`` is the client's version, which decides what must be said about
     the connection.
     """
@@ -91,5 +94,5 @@ def answer_to_client(
         lines.append(b"Connection: close")
     elif not minor:
         lines.append(b"Connection: keep-alive")
-    lines.append(b"X-Ollama-Gateway-Node: %b\r\n%b\r\n" % (node, framing))
+    lines.append(b"%b%b\r\n" % (said, framing))
     return b"\r\n".join(lines)

@@ -61,6 +61,7 @@ class LineTests(SynchronousTestCase):
                 "model": "llama3:8b",
                 "node": "gpu-1",
                 "attempts": 2,
+                "retries": "gpu-2: busy",
                 "waited": 0.25,
                 "first_byte": 0.5,
                 "prompt_tokens": 11,

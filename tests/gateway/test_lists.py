@@ -243,3 +243,85 @@ class OtherPathTests(ListsCase):
             client.send(get(path))
             self.assertEqual(self.world.in_flight(), 1, path)
             client.leave()
+
+
+class NodePageTests(ListsCase):
+    """``/nodes/...``: what each node says."""
+
+    def test_ps(self) -> None:
+        """Each node's own answer, or why there is none."""
+        self.fails("b", DOWN)
+        told = self.ask(b"/nodes/ps")
+        self.assertEqual(
+            told["a"], {"url": "http://a.test:11434", "ps": models("m"), "error": None}
+        )
+        self.assertEqual(
+            told["b"],
+            {"url": "http://b.test:11434", "ps": None, "error": "connection refused"},
+        )
+        self.assertEqual(list(told), ["a", "b", "c"])
+
+    def test_loaded(self) -> None:
+        """How many models each has in memory, and which."""
+        self.says("c", models(), {"models": 5})
+        told = self.ask(b"/nodes/loaded-models")
+        self.assertEqual(told["a"], {**models("m"), "count": 1})
+        self.assertEqual(told["c"], {"models": [], "count": 0})
+
+    def test_tags(self) -> None:
+        """One node's own list, untouched."""
+        self.assertEqual(self.ask(b"/nodes/b/tags"), models("m", "B"))
+
+    def test_no_tags(self) -> None:
+        """An unknown node is 404, one that does not answer is 502."""
+        for path, status, error in (
+            (b"/nodes/x/tags", b"404 Not Found", "there is no node 'x'"),
+            (b"/nodes/b/tags", b"502 Bad Gateway", "b: connection refused"),
+        ):
+            self.fails("b", DOWN)
+            self.client.send(get(path))
+            self.assertEqual(self.document(self.client, status), {"error": error})
+
+    def test_down(self) -> None:
+        """A node that is down is not asked."""
+        self.fails("b", DOWN)
+        self.wait(8)
+        asked = len(self.asker.asked)
+        self.assertEqual(self.ask(b"/nodes/ps")["b"]["error"], "down (connection refused)")
+        self.assertEqual(len(self.asker.asked), asked + 2)
+
+    def test_departure(self) -> None:
+        """A client that leaves is waited for by nobody."""
+        self.says("a", models(), None)
+        self.asker.says["a.test/api/ps"] = None
+        self.client.send(get(b"/nodes/ps"))
+        ((_, waiting),) = self.asker.waiting
+        self.client.leave()
+        self.assertTrue(waiting.called)
+
+    def test_fault(self) -> None:
+        """A fault of ours is an answer too."""
+        self.asker.says["a.test/api/ps"] = ZeroDivisionError()
+        self.client.send(get(b"/nodes/ps"))
+        told = self.document(self.client, b"500 Internal Server Error")
+        self.assertEqual(told, {"error": "internal error"})
+        self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    def test_elsewhere(self) -> None:
+        """There is nothing else below."""
+        for path in (b"/nodes/", b"/nodes/a", b"/nodes/a/ps", b"/nodes/a/tags/x"):
+            client = self.world.client()
+            client.send(get(path))
+            self.assertEqual(split(client.read())[0], b"HTTP/1.1 404 Not Found", path)
+
+
+class DisabledNodePageTests(ListsCase):
+    """A node that is configured away."""
+
+    node = {"enabled": False}
+
+    def test_disabled(self) -> None:
+        """It is 400, as it was in the original."""
+        self.client.send(get(b"/nodes/a/tags"))
+        told = self.document(self.client, b"400 Bad Request")
+        self.assertEqual(told, {"error": "a is disabled"})

@@ -234,3 +234,20 @@ class OtherPageTests(PageCase):
         self.page(b"/health")
         self.assertEqual(self.world.records, [])
         self.assertNotIn(b'operation="', self.page(b"/metrics")[2])
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """``GET /debug/config``."""
+
+    def test_secrets(self) -> None:
+        """All that is configured, but for what is nobody's business."""
+        world = World("a", api_key="hunter2", headers=(("X-Org", "hunter3"),), type="external")
+        client = world.client()
+        client.send(get(b"/debug/config"))
+        rest = split(client.read())[2]
+        self.assertNotIn(b"hunter", rest)
+        document = json.loads(rest)
+        (node,) = document["config"]["nodes"]
+        self.assertEqual((node["api_key"], node["headers"]), ("(hidden)", [["X-Org", "(hidden)"]]))
+        self.assertEqual(node["timeouts"]["connect"], 2.0)
+        self.assertEqual((document["nodes_count"], document["warnings"]), (1, []))

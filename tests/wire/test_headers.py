@@ -155,7 +155,11 @@ class AnswerToClientTests(SynchronousTestCase):
     ) -> bytes:
         """``block`` as a client gets it from the node ``gpu-1``."""
         return answer_to_client(
-            read_answer(block), framing=framing, node=b"gpu-1", keep_alive=keep_alive, minor=minor
+            read_answer(block),
+            framing=framing,
+            said=b"X-Ollama-Gateway-Node: gpu-1\r\n",
+            keep_alive=keep_alive,
+            minor=minor,
         )
 
     def test_whole(self) -> None:
