@@ -148,7 +148,9 @@ class WholeRequestTests(RoutingCase):
 
     def test_path(self) -> None:
         """And on the route that is named."""
-        told = self.told(post(b"/api/routing/query?path=/api/delete&method=delete", b'{"name": "n"}'))
+        told = self.told(
+            post(b"/api/routing/query?path=/api/delete&method=delete", b'{"name": "n"}')
+        )
         self.assertEqual((told["model_name"], told["request"]["guarded"]), ("n", True))
         told = self.told(post(b"/api/routing/query?path=/api/../x"), b"400 Bad Request")
         self.assertIn("error", told)
