@@ -77,7 +77,7 @@ class Gateway:
 
     def want_of(self, ask: Ask) -> Want:
         """What a request needs of a node; whoever foretells and whoever decides asks in here."""
-        return Want(ask.model)
+        return Want(ask.model, ask.options, ask.prefix)
 
     def own_list(self, head: RequestHead, ask: Ask) -> Coroutine[Any, Any, Listed | None] | None:
         """The answer to a request that concerns all nodes; ``None`` if one node is to answer."""

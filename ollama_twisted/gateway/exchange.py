@@ -139,7 +139,8 @@ class Exchange:
         if route.model_in is not ModelIn.NONE:
             content_type = self._head.lower.get(b"content-type", b"")
             coding = self._head.lower.get(b"content-encoding", b"")
-            self._ask = read_ask(route, self._head.path, content_type, self._body.whole(), coding)
+            body, looks = self._body.whole(), gateway.pool.looks
+            self._ask = read_ask(route, self._head.path, content_type, body, coding, looks)
             self.record.model = self._ask.model
         self.record.streamed = streams(route, self._ask)
         own = gateway.own_list(self._head, self._ask)
@@ -249,7 +250,7 @@ class Exchange:
             await relay.done
             self._connection = None
             lease.outcome(outcome, gateway.seconds())
-            if self._route.manages and outcome is Outcome.ANSWERED:
+            if (self._route.manages or lease.loads) and outcome is Outcome.ANSWERED:
                 gateway.refresh(lease.node.name)
         except AnswerCut:
             lease.outcome(Outcome.RESET, gateway.seconds())

@@ -54,7 +54,8 @@ class RoutingQuery(Resource):
             for name in (b"content-type", b"content-encoding")
         )
         assert request.content is not None
-        ask = read_ask(route, path, content_type, request.content.read(), coding)
+        body, looks = request.content.read(), self._gateway.pool.looks
+        ask = read_ask(route, path, content_type, body, coding, looks)
         asked = {
             "method": method,
             "path": path.decode(),
