@@ -78,9 +78,15 @@ class MemoryTests(SynchronousTestCase):
         self.memory = Memory(self.engine, self.clock, 2, 60.0)  # type: ignore[arg-type]
         self.took: list[float] = []
 
-    def use(self, model: Model, keep: float | None = None, work: float = 1.0) -> Deferred[None]:
+    def use(
+        self,
+        model: Model,
+        keep: float | None = None,
+        work: float = 1.0,
+        context: int | None = None,
+    ) -> Deferred[None]:
         async def user() -> None:
-            async with self.memory.use(model, keep) as load:
+            async with self.memory.use(model, keep, context) as load:
                 self.took.append(load)
                 await deferLater(self.clock, work)
 
@@ -88,6 +94,15 @@ class MemoryTests(SynchronousTestCase):
 
     def names(self) -> list[str]:
         return [each.model.name for each in self.memory.loaded()]
+
+    def test_context(self) -> None:
+        """Another context loads the model again, once nobody uses it; no context does not."""
+        for context in (2048, 2048, None, 8192):
+            self.use(FIRST, context=context)
+        self.clock.pump([0.5] * 20)
+        load, unload = "load first:latest", "unload first:latest"
+        self.assertEqual(self.engine.done, [load, unload, load])
+        self.assertEqual((self.took, self.memory.loads), ([2.0, 2.0, 2.0, 5.0], 2))
 
     def test_paid_once(self) -> None:
         """The first request pays for the load, who comes meanwhile waits for the rest of it."""
