@@ -117,8 +117,9 @@ class Program:
         settings = self._settings
         for each in settings.warnings:
             self._say(each)
-        found = problem_files.load(settings.problems, settings.limit)
+        found = problem_files.load(settings.problems)
         recipe = settings.with_problems(problem_files.digest(found))
+        found = found[: settings.limit]
         journal = Journal(settings.out, recipe, settings.resume)
         try:
             wanted = jobs(settings.models, found, settings.num_samples)
@@ -189,13 +190,15 @@ class Program:
 
     async def _look_for_models(self, asker: Asker) -> None:
         there = await asker.models()
+        if not there:
+            url = self._settings.base_url
+            raise NobodyThere(f"{url} has no models: no node answers it, or none has any")
         for name in self._settings.models:
             full = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
             if full.lower() in {each.lower() for each in there}:
                 continue
-            near = get_close_matches(name, there, 1, 0.5) or sorted(there)[:5]
-            hint = f"; there is {', '.join(near)}" if near else "; no node has any model"
-            raise NoSuchModel(f"{self._settings.base_url} has no model {name}{hint}")
+            near = ", ".join(get_close_matches(name, there, 1, 0.5) or sorted(there)[:5])
+            raise NoSuchModel(f"{self._settings.base_url} has no model {name}; there is {near}")
 
     def _tell(self, told: dict[str, Any]) -> None:
         settings = self._settings

@@ -37,6 +37,8 @@ class Journal:
         self.rows: list[Row] = []
         self._recipe = {**recipe.as_row(), "problems": recipe.problems}
         try:
+            if path.exists() and not path.is_file():
+                raise JournalError(f"{path} is no file that results can be kept in")
             if not resume and path.exists() and path.stat().st_size:
                 path.replace(path.with_name(path.name + ".old"))
             self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
@@ -68,6 +70,9 @@ class Journal:
         with suppress(OSError):
             os.fsync(self._file.fileno())
         self._file.close()
+        if not self._end:
+            with suppress(OSError):
+                self.path.unlink()
 
     def _lock(self) -> None:
         if os.name != "posix":

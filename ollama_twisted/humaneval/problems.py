@@ -44,7 +44,7 @@ def packaged() -> Path:
     )
 
 
-def load(path: Path | None = None, limit: int | None = None) -> list[Problem]:
+def load(path: Path | None = None) -> list[Problem]:
     """The problems of a file (JSON lines, gzipped or not), of the package's without a path."""
     path = path or packaged()
     try:
@@ -56,7 +56,7 @@ def load(path: Path | None = None, limit: int | None = None) -> list[Problem]:
         raise ProblemsError(f"{path} cannot be read: {error}") from error
     if not found:
         raise ProblemsError(f"{path} holds no problems")
-    return found[:limit]
+    return found
 
 
 def digest(problems: list[Problem]) -> str:

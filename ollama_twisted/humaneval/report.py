@@ -83,7 +83,9 @@ def table(told: dict[str, Any]) -> Table:
     made = Table(title=None if told["complete"] else "not complete", title_style="yellow")
     made.add_column("model")
     for name in [*(f"pass@{k}" for k in ks), "95 %", "samples", "tokens", "tokens/s", "nodes"]:
-        made.add_column(name, justify="right" if name != "nodes" else "left")
+        made.add_column(
+            name, justify="right" if name != "nodes" else "left", no_wrap=name != "nodes"
+        )
     for each in told["models"]:
         low, high = each["pass_at_1_interval_95"]
         nodes = "  ".join(

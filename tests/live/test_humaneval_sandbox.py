@@ -337,10 +337,10 @@ class OrdinaryUserTests(SynchronousTestCase):
         os.chown(scratch, 65534, 65534)
         spec = {"program": program, "test": TEST, "entry_point": "one", "level": "full"}
         spec |= {"scratch": str(scratch), "timeout": 1.0, "limits": LIMITS.rlimits(), "number": 1}
-        script = sandbox_module._START
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        command = [python, "-I", "-B", "-c", sandbox_module._START, str(place)]
         done = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c"]
-            + ['exec 3>&1 >&2; exec "$@"', "sh", python, "-I", "-B", "-c", script, str(place)],
+            [*user, "sh", "-c", 'exec 3>&1 >&2; exec "$@"', "sh", *command],
             input=json.dumps(spec).encode(),
             capture_output=True,
             timeout=30,
