@@ -161,11 +161,14 @@ def _until_stop(text: str) -> str:
 
 def _with_body(prompt: str, text: str, name: str) -> str:
     """The prompt with the answer as its function's body, however that is indented."""
+    possible = []
     for body in _bodies(text):
         tree = _parse(prompt + body)
         if tree is not None and _defines(tree, name):
-            return prompt + body
-    return prompt + text
+            if getattr(tree.body[-1], "name", "") == name:
+                return prompt + body
+            possible.append(body)  # of which some lines are no part of the function
+    return prompt + (possible[0] if possible else text)
 
 
 def _bodies(text: str) -> Iterator[str]:

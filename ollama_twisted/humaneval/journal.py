@@ -67,6 +67,8 @@ class Journal:
 
     def close(self) -> None:
         """Have all that was written on the disk, as far as the system says so."""
+        if self._file.closed:
+            return
         with suppress(OSError):
             os.fsync(self._file.fileno())
         self._file.close()
