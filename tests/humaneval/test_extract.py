@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import contextlib
 from typing import Any
 
 from hypothesis import given
@@ -107,7 +107,7 @@ class ShapeTests(SynchronousTestCase):
         """An answer without code is no solution, and no fault of ours."""
         for raw in ("", "I cannot help with that.", "<think>hm", "```python\n```", "```"):
             found = program(PROMPT, "add", raw)
-            with suppress(SyntaxError):
+            with contextlib.suppress(SyntaxError):
                 self.assertIsNone(self.run_it(found)(2, 3))
 
     def test_other_name(self) -> None:

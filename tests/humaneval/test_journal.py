@@ -96,6 +96,7 @@ class JournalTests(SynchronousTestCase):
         real = journal._file
 
         class Full:
+            closed = False
             fileno, truncate, close = real.fileno, real.truncate, real.close
 
             def write(self, data: bytes) -> int:
