@@ -184,6 +184,8 @@ class InstalledTests(SynchronousTestCase):
             self.assertIn(f"    {program} ", offered)
             self.assertIn("Options:", run(programs / "twistd", program, "--help", cwd=elsewhere))
 
+        self.assertIn("--models", run(programs / "ollama-humaneval", "--help", cwd=elsewhere))
+
         run(programs / "python", "-W", "error::SyntaxWarning", "-c", IMPORT_ALL, cwd=elsewhere)
 
         # Folders of the same names in the working directory must not be taken for ours.

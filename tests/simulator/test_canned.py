@@ -19,10 +19,12 @@ MODEL = invent("llama3:8b", "2026-01-01T00:00:00Z")
 PACE = Pace(tokens_per_second=8.0, first_token_delay=0.5, load_time=2.0, answer_tokens=20)
 
 
-def said(prompt: Prompt, seed: int = 0, pace: Pace = PACE) -> tuple[list[str], Ended, list[float]]:
+def said(
+    prompt: Prompt, seed: int = 0, pace: Pace = PACE, answers: dict[str, str] | None = None
+) -> tuple[list[str], Ended, list[float]]:
     """The tokens of an answer, its end, and when each token came."""
     clock = Clock()
-    engine = CannedEngine(clock, pace, seed)
+    engine = CannedEngine(clock, pace, seed, answers)
     texts: list[str] = []
     ends: list[Ended] = []
     times: list[float] = []
@@ -88,6 +90,19 @@ class GenerateTests(SynchronousTestCase):
         stop = whole[start : start + length]
         texts, ended, _ = said(asking("hello", stop=[stop]))
         self.assertEqual(("".join(texts), ended.reason), (whole[: whole.find(stop)], "stop"))
+
+    def test_given(self) -> None:
+        """
+        What was given for a part of the prompt is said to the letter, for the longest such part.
+        """
+        answers = {"sea": "no", "the sea": "  Salt\n\twater. ", "x": ""}
+        pieces, end, _ = said(asking("Of the sea?"), answers=answers)
+        self.assertEqual(("".join(pieces), len(pieces)), ("  Salt\n\twater. ", 3))
+        self.assertEqual((end.reason, end.generated_tokens), ("stop", 3))
+        _, end, _ = said(asking("Of the sea?", num_predict=1), answers=answers)
+        self.assertEqual((end.reason, end.generated_tokens), ("length", 1))
+        self.assertEqual(said(asking("x"), answers=answers)[0], [])
+        self.assertEqual(said(asking("land"), answers=answers), said(asking("land")))
 
 
 class EmbedTests(SynchronousTestCase):
