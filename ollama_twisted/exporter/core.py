@@ -52,6 +52,7 @@ class Exporter:
         self._answers = answers
         self._resources = resources
         self._counts: Mapping[int, Mapping[str, int]] = {}
+        self._bytes: Mapping[int, Mapping[str, tuple[int, int]]] = {}
         self._said: tuple[object, ...] = ()
 
     def view(self) -> View:
@@ -65,6 +66,7 @@ class Exporter:
                     snapshot.connections.get(each.port),
                     self._counts.get(each.port),
                     snapshot.traffic.get(each.port),
+                    self._bytes.get(each.port),
                     self._answers.views.get(each.name),
                 )
                 for each in self.settings.watched
@@ -84,6 +86,11 @@ class Exporter:
         self.snapshot = snapshot
         self._counts = {
             port: self.peers.count(each.peers) for port, each in snapshot.connections.items()
+        }
+        self._bytes = {
+            port: self.peers.bytes(each.peers)
+            for port, each in snapshot.traffic.items()
+            if each.sent is not None and each.quality is not Quality.ESTIMATED
         }
         self._say(snapshot)
         changed = self.topology.update(self.view())

@@ -45,6 +45,14 @@ class PeerBook:
             counts[self._name(address)] += number
         return counts
 
+    def bytes(self, traffic: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """Bytes sent and received, by address, as bytes by who is connected."""
+        sums = {name: (0, 0) for name in self.count({})}
+        for address, (sent, received) in traffic.items():
+            name = self._name(address)
+            sums[name] = (sums[name][0] + sent, sums[name][1] + received)
+        return sums
+
     def _name(self, address: str) -> str:
         address = _normal(address)
         named = self._names.get(address)

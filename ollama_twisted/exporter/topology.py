@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
+from ollama_twisted.exporter.pace import UNKNOWN, Bytes, Pace, Rates
 from ollama_twisted.exporter.view import LOCAL, OTHER, ROUTER, NodeView, View
 from ollama_twisted.probe.snapshot import Traffic
 
@@ -26,8 +27,7 @@ class Topology:
 
     def __init__(self) -> None:
         self._number = 0
-        self._traffic: dict[str, tuple[float, Traffic]] = {}
-        self._paces: dict[str, tuple[float | None, float | None]] = {}
+        self._pace = Pace()
         self.document: Document = {
             "schema": SCHEMA, "seq": 0, "time": None, "node": None,
             "bytes": None, "nodes": [], "links": [],
@@ -40,7 +40,8 @@ class Topology:
     def update(self, view: View) -> Document | None:
         """Take in what is known now; what has changed, or ``None`` if nothing has."""
         before = self.document
-        nodes, links = _nodes(view, self._rates(view)), list(_links(view))
+        paces = self._pace.look(view.time, _sums(view))
+        nodes, links = _nodes(view, paces), list(_links(view, paces))
         changed = {
             "nodes": _changed(before["nodes"], nodes),
             "links": _changed(before["links"], links),
@@ -63,39 +64,34 @@ class Topology:
         }
         return {**told, **changed, "removed": removed}
 
-    def _rates(self, view: View) -> dict[str, tuple[float | None, float | None]]:
-        """Bytes a second of each node, sent and received, since the last time."""
-        paces = {}
-        for node in view.nodes:
-            traffic, known = node.traffic, self._traffic.get(node.name)
-            if traffic is None:
-                self._traffic.pop(node.name, None)
-                continue
-            if known is not None and view.time <= known[0]:
-                paces[node.name] = self._paces.get(node.name, (None, None))
-                continue
-            self._traffic[node.name] = view.time, traffic
-            if known is not None:
-                seconds = view.time - known[0]
-                paces[node.name] = (
-                    _rate(known[1].sent, traffic.sent, seconds),
-                    _rate(known[1].received, traffic.received, seconds),
-                )
-        self._paces = paces
-        return paces
+
+def _sums(view: View) -> dict[str, Bytes]:
+    """Bytes by node, and by link."""
+    sums: dict[str, Bytes] = {}
+    for node in view.nodes:
+        if node.traffic is not None:
+            sums[node.name] = (node.traffic.sent, node.traffic.received)
+        for peer, both in (node.peer_bytes or {}).items():
+            name = _link(node, _end(view, peer))
+            before = sums.get(name, (0, 0))
+            sums[name] = ((before[0] or 0) + both[0], (before[1] or 0) + both[1])
+    return sums
 
 
-def _rate(before: int | None, now: int | None, seconds: float) -> float | None:
-    if before is None or now is None:
-        return None
-    return round(max(0, now - before) / seconds, 1)
+def _end(view: View, peer: str) -> str:
+    """Which end a peer is drawn as: if nobody was named, whoever is connected is the router."""
+    return ROUTER if not view.routers and peer in (LOCAL, OTHER) else peer
 
 
-def _nodes(view: View, rates: dict[str, tuple[float | None, float | None]]) -> list[dict[str, Any]]:
-    nodes = [_node(node, *rates.get(node.name, (None, None))) for node in view.nodes]
+def _link(node: NodeView, end: str) -> str:
+    return f"{node.name}->{end}"
+
+
+def _nodes(view: View, paces: dict[str, Rates]) -> list[dict[str, Any]]:
+    nodes = [_node(node, *paces.get(node.name, UNKNOWN)) for node in view.nodes]
     known = {each["id"] for each in nodes}
     totals: dict[str, int] = {}
-    for link in _links(view):
+    for link in _links(view, paces):
         totals[link["target"]] = totals.get(link["target"], 0) + link["connections"]
     for name, connections in totals.items():
         if name in known:
@@ -133,23 +129,26 @@ def _node(node: NodeView, sent: float | None, received: float | None) -> dict[st
     }
 
 
-def _links(view: View) -> Iterable[dict[str, Any]]:
+def _links(view: View, paces: dict[str, Rates]) -> Iterable[dict[str, Any]]:
+    routers = view.routers or (ROUTER,)
     for node in view.nodes:
         if node.connections is None or node.peers is None:
             continue
-        peers = dict(node.peers)
-        if not view.routers:
-            # Nobody was named: whoever is connected stands for the router.
-            unnamed = peers.pop(LOCAL, 0) + peers.pop(OTHER, 0)
-            peers = {ROUTER: unnamed, **peers}
-        for peer, number in peers.items():
-            if not number and peer not in (view.routers or (ROUTER,)):
+        numbers = dict.fromkeys(routers, 0)
+        for peer, number in node.peers.items():
+            end = _end(view, peer)
+            numbers[end] = numbers.get(end, 0) + number
+        for end, number in numbers.items():
+            if not number and end not in routers:
                 continue
+            sent, received = paces.get(_link(node, end), UNKNOWN)
             yield {
-                "id": f"{node.name}->{peer}",
+                "id": _link(node, end),
                 "source": node.name,
-                "target": peer,
+                "target": end,
                 "connections": number,
+                "sent_bytes_per_second": sent,
+                "recv_bytes_per_second": received,
                 "rtt_seconds": node.connections.rtt,
             }
 

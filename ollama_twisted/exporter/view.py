@@ -41,7 +41,8 @@ class NodeView:
     One Ollama.  Whatever is not known is ``None``.
 
     ``peers`` counts its established connections by who is connected: the names of
-    the configuration, each with 0 at least, and `LOCAL` and `OTHER`.
+    the configuration, each with 0 at least, and `LOCAL` and `OTHER`; ``peer_bytes``
+    has what was sent to and received from each of these, where it is measured.
     """
 
     name: str
@@ -49,6 +50,7 @@ class NodeView:
     connections: Connections | None = None
     peers: Mapping[str, int] | None = None
     traffic: Traffic | None = None
+    peer_bytes: Mapping[str, tuple[int, int]] | None = None
     api: ApiView | None = None
 
 

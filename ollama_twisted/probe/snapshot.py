@@ -54,6 +54,10 @@ class Traffic:
     connections of which bytes are missing: those that vanished without a last word,
     and those that may have come and gone while none was heard (at most so many, as
     clients of other ports may be among these).
+
+    ``peers`` has the bytes sent and received by the client's address; those of the
+    many beyond a limit stand under an empty one.  The byte that a reset leaves in
+    doubt is in none of them.
     """
 
     opened: int
@@ -64,6 +68,7 @@ class Traffic:
     retransmitted: int | None = None
     method: Method | None = None
     quality: Quality | None = None
+    peers: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

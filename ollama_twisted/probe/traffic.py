@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ollama_twisted.probe.connection import Row, State
 from ollama_twisted.probe.snapshot import Method, Quality, Traffic
@@ -22,6 +22,9 @@ REMEMBERED = 65536
 
 # A listener that is silent for more looks has nothing to say, rather than lagging.
 LONGEST_SILENCE = 30
+
+# So many clients of a port have sums of their own.
+TOLD_APART = 4096
 
 # Sockets in these states have no sums: the kernel keeps little more than their address.
 _BARE = {State.SYN_RECV, State.TIME_WAIT}
@@ -37,6 +40,14 @@ class _Sums:
     sent: int = 0
     received: int = 0
     retransmitted: int | None = None
+    peers: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def tell_apart(self, peer: str, sent: int, received: int) -> None:
+        """Add to one client's sums; to nobody's, if there are too many clients already."""
+        if peer not in self.peers and len(self.peers) >= TOLD_APART:
+            peer = ""
+        before = self.peers.get(peer, (0, 0))
+        self.peers[peer] = (before[0] + sent, before[1] + received)
 
 
 class Ledger:
@@ -79,9 +90,8 @@ class Ledger:
             )
         exact = self._method is Method.SS_EVENTS and not self._lossy.get(port, False)
         quality = Quality.EXACT if exact else Quality.LOWER_BOUND
-        return Traffic(
-            *plainly, sums.sent, sums.received, sums.retransmitted, self._method, quality
-        )
+        bytes_ = (sums.sent, sums.received, sums.retransmitted)
+        return Traffic(*plainly, *bytes_, self._method, quality, dict(sums.peers))
 
     def dump(
         self, rows: Iterable[Row], method: Method, unbroken: bool, accepted: int | None = None
@@ -238,6 +248,7 @@ class Ledger:
             sums.retransmitted = (sums.retransmitted or 0) + again - known[3]
         sums.sent += sent - known[1]
         sums.received += received - known[2]
+        sums.tell_apart(row.peer_ip, sent - known[1], received - known[2])
         return (row.local_port, sent, received, again)
 
     def _remember(self, row: Row) -> None:

@@ -62,6 +62,8 @@ class DocumentTests(SynchronousTestCase):
                 "source": "node1",
                 "target": "router",
                 "connections": 2,
+                "sent_bytes_per_second": None,
+                "recv_bytes_per_second": None,
                 "rtt_seconds": 0.001,
             },
         )
@@ -86,6 +88,21 @@ class DocumentTests(SynchronousTestCase):
         world.exporter.looked(snapshot(seen, time=1002, traffic={11434: traffic(2100, 30)}))
         node = world.exporter.topology.document["nodes"][0]
         self.assertEqual((node["sent_bytes_per_second"], node["recv_bytes_per_second"]), (1000, 10))
+
+    def test_link_rates(self) -> None:
+        """
+        So is a link's, whoever else is connected.
+        """
+        world = World(ROUTER)
+        seen = connections(_10_0_0_5=1, _127_0_0_1=1)
+        for time, sent in ((1000, 0), (1002, 400)):
+            peers = {"10.0.0.5": (sent, 20), "127.0.0.1": (7 * sent, 5), "": (9, 9)}
+            carried = {11434: traffic(8 * sent, 25, peers=peers)}
+            world.exporter.looked(snapshot(seen, time=time, traffic=carried))
+        links = by_id(world.exporter.topology.document["links"])
+        rates = {name: each["sent_bytes_per_second"] for name, each in links.items()}
+        self.assertEqual(rates, {"node1->router": 200, "node1->local": 1400})
+        self.assertEqual(links["node1->router"]["recv_bytes_per_second"], 0)
 
     def test_not_known(self) -> None:
         """

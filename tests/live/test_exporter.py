@@ -99,6 +99,8 @@ class ExporterTests(SynchronousTestCase):
             lines = []
             while not (lines and b'"connections":1' in lines[-1]):
                 lines.append(stream.readline())
+            (link,) = exporter.get("GET", "/api/topology")["links"]
+            self.assertEqual((link["connections"], link["sent_bytes_per_second"]), (1, 0))
         self.assertIn(b"event: delta\n", lines)
         # Closed with its connection: http.client would wait for the end of the stream.
         stream.close()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ollama_twisted.probe import traffic
 from ollama_twisted.probe.connection import Row, State
 from ollama_twisted.probe.snapshot import Method, Quality, Traffic
 from ollama_twisted.probe.traffic import Ledger
@@ -56,6 +57,20 @@ class DumpTests(SynchronousTestCase):
         self.dump()
         self.ledger.ended(row("a", 700, 7, State.CLOSED))
         self.assertEqual(self.dump(), Traffic(1, 1, 0, 700, 7, 0, Method.SS_EVENTS, Quality.EXACT))
+
+    def test_clients(self) -> None:
+        """
+        The sums by client's address add up to the whole; of too many, the rest are one.
+        """
+        self.patch(traffic, "TOLD_APART", 2)
+        self.dump()
+        rows = [row(f"{n}", 10 * n, n, peer=n)._replace(peer_ip=f"10.0.1.{n}") for n in range(1, 5)]
+        carried = self.dump(*rows)
+        self.assertEqual(carried.peers, {"10.0.1.1": (10, 1), "10.0.1.2": (20, 2), "": (70, 7)})
+        self.ledger.ended(rows[0]._replace(sent=15, received=1, state=State.CLOSED))
+        carried = self.dump(*rows[1:])
+        self.assertEqual(carried.peers["10.0.1.1"], (15, 1))
+        self.assertEqual(sum(sent for sent, _ in carried.peers.values()), carried.sent)
 
     def test_crossing(self) -> None:
         """
