@@ -168,7 +168,8 @@ class ImportTests(SynchronousTestCase):
         faults = [
             module.name
             for module in modules()
-            if "twisted.internet.reactor" in imported(module) and not module.name.endswith((".tap", ".cli"))
+            if "twisted.internet.reactor" in imported(module)
+            and not module.name.endswith((".tap", ".cli"))
         ]
         self.assertEqual(faults, [])
 
