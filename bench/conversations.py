@@ -107,7 +107,7 @@ async def ask(port: int, body: bytes) -> tuple[float, str]:
         )
         head = await reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
-            raise ValueError(head.split(b"\r\n")[0])
+            raise ValueError(repr(head.split(b"\r\n")[0]))
         done = False
         async for line in reader:
             if line.startswith(b"{"):
@@ -154,7 +154,7 @@ def program(name: str, *options: str) -> Iterator[int]:
             if "listening on" in line:
                 break
         else:
-            raise SystemExit(f"{name} did not start: {child.args}")
+            raise SystemExit(f"{name} did not start: {child.args!r}")
         yield int(line.strip().rpartition(":")[2])
     finally:
         child.terminate()
