@@ -22,7 +22,8 @@ from ollama_twisted.humaneval.journal import CannotWrite, Journal, JournalError,
 from ollama_twisted.humaneval.page import page
 from ollama_twisted.humaneval.problems import ProblemsError
 from ollama_twisted.humaneval.progress import Watched
-from ollama_twisted.humaneval.run import Run, jobs, missing
+from ollama_twisted.humaneval.prompt import Recipe
+from ollama_twisted.humaneval.run import Job, Run, jobs, missing
 from ollama_twisted.humaneval.sandbox import Level, Limits, Sandbox, SandboxBroken
 from ollama_twisted.humaneval.settings import Settings, read
 from ollama_twisted.humaneval.tally import Tally
@@ -90,7 +91,6 @@ class Program:
         self._talk = talk
         self._out = out
         self._run: Run | None = None
-        self._sandbox: Sandbox | None = None
 
     async def go(self) -> int:
         """All of it; the exit code."""
@@ -133,16 +133,17 @@ class Program:
             left = missing(wanted, rows)
             if rows and left:
                 self._say(f"going on: {len(rows)} of {len(wanted)} samples are there")
-            level, seconds, unanswered = "", 0.0, []
+            levels = {str(each.get("sandbox", "")) for each in rows}
+            seconds, unanswered = 0.0, []
             if left:
                 limits = Limits(timeout=recipe.timeout, memory=settings.memory)
                 sandbox = await Sandbox.best(self._reactor, limits, settings.sandboxes)
-                self._sandbox = sandbox
                 level = sandbox.level.value
+                levels.add(level)
                 urgent = "" if sandbox.level is Level.FULL else "WARNING: "
                 self._say(f"{urgent}sandbox: {level} ({sandbox.level.description})")
                 began = self._reactor.seconds()
-                run = await self._ask(recipe, journal, tally, left, len(wanted))
+                run = await self._ask(recipe, sandbox, journal, tally, left, len(wanted))
                 seconds = self._reactor.seconds() - began
                 unanswered = [
                     f"{each.job.model} {each.job.problem.task_id}: {each.why}"
@@ -159,7 +160,7 @@ class Program:
             samples=settings.num_samples,
             ks=settings.ks,
             concurrency=settings.concurrency,
-            sandbox=level,
+            sandbox=", ".join(sorted(levels)),
             wanted=len(wanted),
             seconds=seconds,
             asked=tally.samples - len(rows),
@@ -167,19 +168,26 @@ class Program:
         self._tell(report.summary(tally, under, unanswered))
         return Exit.UNANSWERED if unanswered else Exit.SCORED
 
-    async def _ask(self, recipe: Any, journal: Journal, tally: Tally, left: Any, total: int) -> Run:
+    async def _ask(
+        self,
+        recipe: Recipe,
+        sandbox: Sandbox,
+        journal: Journal,
+        tally: Tally,
+        left: Sequence[Job],
+        total: int,
+    ) -> Run:
         settings = self._settings
         asker = Asker(self._reactor, settings.base_url, settings.concurrency, settings.silence)
         await self._look_for_models(asker)
         watched = Watched(self._reactor, self._talk, tally, total)
 
         def write(row: Row) -> None:
-            journal.append(row)
+            journal.append({**row, "sandbox": sandbox.level.value})
             tally.add(row)
             watched.saw(row)
 
-        assert self._sandbox is not None
-        self._run = Run(recipe, asker, self._sandbox, write)
+        self._run = Run(recipe, asker, sandbox, write)
         watched.start()
         try:
             await self._run.do(left, settings.concurrency)

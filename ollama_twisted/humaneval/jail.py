@@ -32,7 +32,8 @@ _LOOK_EVERY = 0.05
 
 def main() -> NoReturn:
     """Run what standard input says."""
-    os.setsid()
+    with suppress(OSError):  # where it leads a session already
+        os.setsid()
     if LINUX:
         namespaces.die_with_parent(signal.SIGKILL)
     spec = json.load(sys.stdin)
@@ -46,7 +47,9 @@ def main() -> NoReturn:
         _supervise(spec, alone=True)
     os.close(OUT)
     _, status = os.waitpid(pid, 0)
-    os._exit(0 if status == 0 else 1)
+    if os.WIFSIGNALED(status):
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(os.waitstatus_to_exitcode(status))
 
 
 def _supervise(spec: dict[str, Any], alone: bool) -> NoReturn:

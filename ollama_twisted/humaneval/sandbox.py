@@ -101,7 +101,6 @@ class Sandbox:
         self._limits = limits
         self._places = DeferredSemaphore(at_a_time)
         self._number = 0
-        self._children: set[_Child] = set()
         self.level = level
 
     @classmethod
@@ -123,7 +122,11 @@ class Sandbox:
         raise SandboxBroken("; ".join(refusals))
 
     async def run(self, candidate: Candidate) -> Verdict:
-        """Its verdict; raises `SandboxBroken` if it could not be run at all."""
+        """
+        Its verdict; raises `SandboxBroken` if it could not be run at all.
+
+        Cancelling it ends the candidate.
+        """
         await self._places.acquire()
         scratch = tempfile.mkdtemp(prefix="ollama-humaneval-")
         try:
@@ -151,16 +154,7 @@ class Sandbox:
             environment(scratch),
             childFDs={0: "w", 1: "r", 2: "r", _SAYS: "r"},
         )
-        self._children.add(child)
-        try:
-            return await child.verdict
-        finally:
-            self._children.discard(child)
-
-    def stop(self) -> None:
-        """End all that run; their verdicts are cancelled."""
-        for child in list(self._children):
-            child.verdict.cancel()
+        return await child.verdict
 
 
 def environment(home: str) -> dict[str, str]:
@@ -231,6 +225,9 @@ class _Child(ProcessProtocol):
         try:
             answer = json.loads(self._said)
         except ValueError:
+            if getattr(reason.value, "signal", None) is not None:
+                self.verdict.callback(Verdict(Reason.ENDED, "its supervisor was killed"))
+                return
             tail = self._tail.decode("utf-8", "replace").strip().rpartition("\n")[2]
             self.verdict.errback(SandboxBroken(tail or str(reason.value)))
             return
