@@ -142,7 +142,8 @@ def program(name: str, *options: str) -> Iterator[int]:
     """One of our own programs on a port of its own, for as long as the block lasts."""
     root = str(Path(__file__).resolve().parent.parent)
     child = subprocess.Popen(
-        [sys.executable, "-m", "twisted", name, *options, "--announce"],
+        # Nobody reads what it prints later; a log would fill the pipe, and it would stand still.
+        [sys.executable, "-m", "twisted", "--log-level", "warn", name, *options, "--announce"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
