@@ -113,7 +113,7 @@ class ExporterTests(SynchronousTestCase):
         children = psutil.Process(exporter.process.pid).children(recursive=True)
         began = time.monotonic()
         exporter.stop()
-        self.assertLess(time.monotonic() - began, 15)
+        self.assertLess(time.monotonic() - began, 5)
         # Twisted ends by the signal that has stopped it.
         self.assertIn(exporter.process.returncode, (0, -15))
         self.assertEqual([each for each in children if each.is_running()], [])

@@ -89,7 +89,7 @@ class LlamaEngineTests(SynchronousTestCase):
         answer.readline()
         cancelled = self.node.state()["cancelled"]
         answer.close()
-        self.node.until(active=0, cancelled=cancelled + 1)
+        self.assertLess(self.node.until(active=0, cancelled=cancelled + 1), 0.2)
         tokens = self.node.state()["tokens"]
         time.sleep(0.2)
         self.assertEqual(self.node.state()["tokens"], tokens)

@@ -26,7 +26,7 @@ from tests import parts
 from tests.live.child import ROOT
 
 # A look at ten thousand sockets may cost so much CPU in all, children included.
-LIMIT = 0.25
+LIMIT = 0.060
 
 
 def apart(module: str) -> Any:
@@ -97,10 +97,7 @@ class CostTests(SynchronousTestCase):
 
     def test_crowd(self) -> None:
         """
-        A look at ten thousand sockets is no heavy work, children included.
-
-        How many milliseconds it is, `bench/exporter.py` tells: that depends on the
-        machine.  Here would be seen if it cost several times what it did.
+        A look at ten thousand sockets costs at most 60 ms of CPU, children included.
         """
         # Whoever else uses this machine makes every millisecond longer; the
         # quietest look of some tells what the work itself costs.
@@ -262,10 +259,10 @@ class ChildrenTests(TestCase):
         )
         found = dict(zip(names, ends, strict=True))
         self.assertEqual(found["leaves"].out, b"said\n")
-        self.assertLess(found["leaves"].duration, 8)
+        self.assertLess(found["leaves"].duration, 2)
         self.assertEqual(found["foreign"].out, b"h\xff\x80llo\n")
         self.assertEqual((found["fails"].exit_code, found["fails"].err), (3, b"cannot\n"))
-        self.assertLess(took, 40)
+        self.assertLess(took, 9)
         self.assertEqual(self.left(), [])
 
     async def test_stop(self) -> None:

@@ -169,7 +169,7 @@ class PrometheusTests(SynchronousTestCase):
             )
             # What was made between the edges of the span and the scrapes nearest to them
             # is extrapolated; a scrape is half a second, a look a fifth.
-            self.assertLess(abs(measured / made - 1), 0.2, f"{name}: {measured} of {made}")
+            self.assertLess(abs(measured / made - 1), 0.05, f"{name}: {measured} of {made}")
         # Of the whole, nothing is extrapolated: it is equal to the byte.
         client = traffic.client
         self.exporter.until(
