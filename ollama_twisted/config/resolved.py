@@ -17,7 +17,7 @@ OLLAMA_PORT = 11434
 GATEWAY_HOST = "127.0.0.1"
 GATEWAY_PORT = 11435
 
-STRATEGY = "round_robin"
+STRATEGY = "adaptive"
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,7 @@ class PrefixAffinity:
 
     def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
         if want.prefix is None:
-            least = min(map(_load, candidates))
-            return [each for each in candidates if _load(each) == least]
+            return _lightest(candidates)
         room = [each for each in candidates if each.in_flight < bound(each, candidates)]
         return (max(room, key=_Belonging(want)),)
 
@@ -97,6 +96,8 @@ class Adaptive:
         self._homes: OrderedDict[tuple[str | None, int], str] = OrderedDict()
 
     def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
+        if want.model is None:
+            return _lightest(candidates)
         home = None if want.prefix is None else self._homes.get((want.model, want.prefix))
         costs = [_cost(each, want, home) for each in candidates]
         least = min(costs)
@@ -105,7 +106,8 @@ class Adaptive:
         return best if want.prefix is None else (max(best, key=_Belonging(want)),)
 
     def choose(self, candidates: Sequence[Node], want: Want = _ANY) -> Node:
-        node = self._random.choice(self.best(candidates, want))
+        best = self.best(candidates, want)
+        node = best[0] if len(best) == 1 else self._random.choice(best)
         if want.prefix is not None:
             key = want.model, want.prefix
             self._homes[key] = node.name
@@ -124,6 +126,12 @@ def bound(node: Node, candidates: Sequence[Node]) -> int:
 
 def _load(node: Node) -> float:
     return node.in_flight / node.config.weight
+
+
+def _lightest(candidates: Sequence[Node]) -> Sequence[Node]:
+    loads = [each.in_flight / each.config.weight for each in candidates]
+    least = min(loads)
+    return [each for each, load in zip(candidates, loads, strict=True) if load == least]
 
 
 def _work(node: Node, want: Want) -> tuple[Warmth, int]:

@@ -25,7 +25,7 @@ class DescribeTests(SynchronousTestCase):
             "http://m3max-128gb.local:11434",
             "https://ollama.com",
             "8b to 70b",
-            "round_robin",
+            "adaptive",
             "tcp:11435:interface=127.0.0.1",
             "(disabled)",
             "warning: ollama-cloud is disabled: OLLAMA_API_KEY is not set",
