@@ -1,4 +1,4 @@
-"""Requests that say more than their model: where their conversation was, what it was loaded with."""
+"""Requests that say more than their model: their conversation, the options they are loaded with."""
 
 from __future__ import annotations
 

@@ -68,6 +68,8 @@ class BesideTests(SynchronousTestCase):
         """
         with socket.create_server(("127.0.0.1", 0)) as taken:
             gateway = self.gateway(taken.getsockname()[1])
-            time.sleep(3)
+            children = psutil.Process(gateway.process.pid).children()
+            _, alive = psutil.wait_procs(children, timeout=PATIENCE)
+            self.assertEqual(alive, [])
             gateway.until_healthy("here")
-            self.assertEqual(psutil.Process(gateway.process.pid).children(), [])
+        self.assertIn("process ended with exit code 1", gateway.stop())
