@@ -20,6 +20,7 @@ OLLAMA := 0.6.3
 PM2 := 7.0.4
 GRAFANA_SCHEMA := 13.2.3
 TYPESCRIPT := 7.0.2
+AXE := 4.14.1
 # npm's clients; those for Python are pinned in tests/live/clients/requirements.txt.
 OLLAMA_JS := 0.6.4
 OPENAI_JS := 7.57.0
@@ -28,7 +29,7 @@ OPENAI_JS := 7.57.0
 PIP := PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 DESCRIPTION := setup.cfg pyproject.toml
 
-.PHONY: run test coverage lint format bench client clients pm2 grafana clean help
+.PHONY: run test coverage lint format bench client clients pm2 grafana axe clean help
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -68,6 +69,9 @@ pm2: build/pm2/node_modules/.bin/pm2
 
 # Grafana's types, by which the dashboard is judged; only its test needs them.
 grafana: build/grafana/node_modules/.bin/tsc
+
+# What judges whether everybody can use the pages; only their tests need it.
+axe: build/axe/node_modules/axe-core/axe.min.js
 
 clean:
 	rm -rf $(VENV) $(CLIENT) $(CLIENTS) build dist *.egg-info _trial_temp* .coverage htmlcov
@@ -139,3 +143,7 @@ build/grafana/node_modules/.bin/tsc:
 	@echo "adding @grafana/schema $(GRAFANA_SCHEMA) and TypeScript $(TYPESCRIPT)"
 	@npm install --silent --no-fund --no-audit --prefix build/grafana \
 		@grafana/schema@$(GRAFANA_SCHEMA) typescript@$(TYPESCRIPT)
+
+build/axe/node_modules/axe-core/axe.min.js:
+	@echo "adding axe-core $(AXE)"
+	@npm install --silent --no-fund --no-audit --prefix build/axe axe-core@$(AXE)

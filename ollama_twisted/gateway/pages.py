@@ -6,17 +6,16 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
-from twisted.web.template import Element, XMLString, renderElement, renderer
+from twisted.web.server import Request
 
-from ollama_twisted import __version__
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.nodepages import NodesFolder
-from ollama_twisted.gateway.nodeview import configuration, place_of, settings_of, url_of
+from ollama_twisted.gateway.nodeview import configuration, place_of, settings_of
+from ollama_twisted.gateway.people import FRAME, Dashboard
 from ollama_twisted.gateway.routing import routing_pages
 from ollama_twisted.pool.node import Node
-from ollama_twisted.resources import shipped
 from ollama_twisted.web.pages import Folder, MetricsResource, StaticResource, as_json
+from ollama_twisted.web.shell import Page, PageResource
 
 
 class JsonResource(Resource):
@@ -113,79 +112,6 @@ class ConfigResource(JsonResource):
         }
 
 
-class StatusElement(Element):
-    """The status page: what is served, by which nodes, since when they are well."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        template = shipped("static", "status.html").read_text(encoding="utf-8")
-        super().__init__(loader=XMLString(template))
-        self._gateway = gateway
-
-    @renderer
-    def version(self, request: Any, tag: Any) -> Any:
-        return tag(__version__)
-
-    @renderer
-    def notice(self, request: Any, tag: Any) -> Any:
-        return tag(self._gateway.notice) if self._gateway.notice else ""
-
-    @renderer
-    def strategy(self, request: Any, tag: Any) -> Any:
-        return tag(self._gateway.config.strategy)
-
-    @renderer
-    def source(self, request: Any, tag: Any) -> Any:
-        return tag(self._gateway.config.source)
-
-    @renderer
-    def waiting(self, request: Any, tag: Any) -> Any:
-        return tag(str(len(self._gateway.pool.line)))
-
-    @renderer
-    def nodes(self, request: Any, tag: Any) -> Any:
-        now = self._gateway.seconds()
-        return [self._row(tag.clone(), node, now) for node in self._gateway.pool.nodes.values()]
-
-    def _row(self, tag: Any, node: Node, now: float) -> Any:
-        config = node.config
-        if not config.enabled:
-            state = "disabled"
-        elif not node.health.healthy:
-            state = f"down: {node.last_check_error}" if node.last_check_error else "down"
-        elif node.breaker.ejected(now):
-            state = "ejected"
-        else:
-            state = "healthy"
-        models = ", ".join(sorted(node.models.names)) if node.models is not None else "not known"
-        return tag.fillSlots(
-            name=config.name,
-            address=url_of(config.addresses[0]),
-            state=state,
-            kind=state.partition(":")[0],
-            in_flight=str(node.in_flight),
-            total=str(node.total_requests),
-            failed=str(node.failed_requests),
-            models=models,
-        )
-
-
-class StatusResource(Resource):
-    """``GET /`` for a browser."""
-
-    isLeaf = True
-
-    def __init__(self, gateway: Gateway) -> None:
-        super().__init__()
-        self._gateway = gateway
-
-    def render_GET(self, request: Request) -> int:
-        request.setHeader(b"content-type", b"text/html; charset=utf-8")
-        request.setHeader(b"content-security-policy", b"default-src 'self'")
-        request.setHeader(b"refresh", b"5")
-        renderElement(request, StatusElement(self._gateway), doctype=b"<!DOCTYPE html>")
-        return NOT_DONE_YET
-
-
 def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
     """The tree of the gateway's pages."""
     root = Resource()
@@ -194,7 +120,8 @@ def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
     api.putChild(b"routing", routing_pages(gateway))
     debug = Folder()
     debug.putChild(b"config", ConfigResource(gateway))
-    root.putChild(b"", StatusResource(gateway))
+    dashboard = Page("/", "Dashboard", "dashboard.js")
+    root.putChild(b"", PageResource(FRAME, dashboard, lambda request: Dashboard(gateway)))
     root.putChild(b"health", HealthResource(gateway))
     root.putChild(b"api", api)
     root.putChild(b"nodes", NodesFolder(gateway))

@@ -15,8 +15,9 @@ from twisted.web.server import Request
 
 from ollama_twisted.resources import shipped
 
-#: What a page may load: nothing that does not come from this server.
-CONTENT_POLICY = b"default-src 'self'"
+#: What a page may load: nothing that does not come from this server.  Nor may a page of
+#: another server show it in a frame, to have somebody press its buttons unawares.
+CONTENT_POLICY = b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 
 
 def as_json(document: Any) -> bytes:

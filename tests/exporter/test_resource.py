@@ -8,6 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.exporter.resource import site
+from ollama_twisted.web.pages import CONTENT_POLICY
 from tests.exporter.world import NOTHING, ROUTER, UP, World, connections, report, snapshot
 from tests.web.harness import Answer, Visitor
 
@@ -118,7 +119,7 @@ class PageTests(SynchronousTestCase):
         """
         answer = self.get(b"/")
         self.assertEqual(answer.status, 200)
-        self.assertEqual(answer.field(b"content-security-policy"), b"default-src 'self'")
+        self.assertEqual(answer.field(b"content-security-policy"), CONTENT_POLICY)
 
     def test_cors(self) -> None:
         """

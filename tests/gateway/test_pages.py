@@ -9,6 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import Address, BreakerConfig, SizeRange
+from ollama_twisted.web.pages import CONTENT_POLICY
 from tests.gateway.harness import World, get, post, split, whole
 
 
@@ -196,9 +197,10 @@ class OtherPageTests(PageCase):
         self.world.gateway.notice = "these are <demo> nodes"
         status, fields, rest = self.page(b"/", b"Accept: text/html")
         self.assertEqual((status, fields[b"content-type"]), (b"200", b"text/html; charset=utf-8"))
-        self.assertEqual(fields[b"content-security-policy"], b"default-src 'self'")
-        for said in (b"http://a.test:11434", b"down: connection refused", b"these are &lt;demo"):
+        self.assertEqual(fields[b"content-security-policy"], CONTENT_POLICY)
+        for said in (b"http://a.test:11434", b"connection refused", b"these are &lt;demo"):
             self.assertIn(said, rest)
+        self.assertIn(b"default-src 'self';", CONTENT_POLICY)
         self.assertNotIn(b"<script>", rest)
 
     def test_static(self) -> None:
