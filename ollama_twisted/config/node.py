@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta
 
 from ollama_twisted.config import kinds
 from ollama_twisted.config.entry import FAULTY, Entry, Maybe, says
+from ollama_twisted.services import Kind
+
+#: The original knew but two, and called the one on the own network so.
+SYNONYMS = {"local": Kind.OLLAMA}
 
 
 class SizeRange(Entry, frozen=True):
@@ -71,12 +75,16 @@ class Connections(Entry, frozen=True):
 
 
 class Node(Entry, frozen=True):
-    """One Ollama server.  A local one has hosts and port, or url; an external one has api_url."""
+    """One server.  It has hosts and port, or url; an external one has api_url."""
 
     name: Annotated[kinds.Name, says("Its name in metrics, logs and answers; no two the same.")]
     type: Annotated[
-        Maybe[Literal["local", "external"]],
-        says("An external node belongs to someone else: clients' credentials do not go there."),
+        Maybe[Literal["ollama", "openai", "whisper", "external", "local"]],
+        says(
+            "ollama (or local); openai: llama.cpp's server, vLLM, LM Studio; whisper: a "
+            "speech-to-text server; external: an Ollama of someone else, where clients' "
+            "credentials do not go."
+        ),
     ] = UNSET
     hosts: Annotated[
         Maybe[Annotated[tuple[kinds.Host, ...], Meta(min_length=1)]],
@@ -105,7 +113,10 @@ class Node(Entry, frozen=True):
     enabled: Annotated[Maybe[bool], says("false: it gets no requests and no checks.")] = UNSET
     max_in_flight: Annotated[
         Maybe[kinds.Count | None],
-        says("Requests it works on at once; further ones wait in line.  null: no limit."),
+        says(
+            "Requests it works on at once; further ones wait in line.  null: no limit.  "
+            "A whisper node has 1 unless told otherwise."
+        ),
     ] = UNSET
     supported_model_ranges: Annotated[
         Maybe[tuple[SizeRange, ...]], says("Sizes of the models it is for; none: any size.")
@@ -121,17 +132,19 @@ class Node(Entry, frozen=True):
     )
 
     def faults(self) -> Iterator[tuple[str, str]]:
-        kind = "local" if self.type is UNSET else self.type
+        external = kind_of(self.type) is Kind.EXTERNAL
         given = self.given()
         places = [key for key in ("hosts", "url", "api_url") if key in given]
         if not places:
-            yield "", "needs api_url" if kind == "external" else "needs hosts, or url"
+            yield "", "needs api_url" if external else "needs hosts, or url"
         for key in places[1:]:
             yield key, f"stands beside {places[0]}, but one place to be found at is enough"
-        if "api_url" in given and kind == "local":
-            yield "api_url", 'is for nodes with "type": "external"; a local node has url'
-        if "hosts" in given and kind == "external":
-            yield "hosts", "is for local nodes; an external node has api_url"
+        if "api_url" in given and not external and self.type is not FAULTY:
+            yield "api_url", 'is for nodes with "type": "external"; other nodes have url'
+        if "hosts" in given and external:
+            yield "hosts", "is not for external nodes; they have api_url"
+        if "hosts" in given and "port" not in given and self.type in ("openai", "whisper"):
+            yield "", "needs port: servers of its type have no usual one"
         if "port" in given and places and "hosts" not in given:
             yield "port", f"belongs to hosts; here it goes into {places[0]}"
         headers = self.headers if isinstance(self.headers, dict) else {}
@@ -139,3 +152,9 @@ class Node(Entry, frozen=True):
         for index, name in enumerate(names):
             if name.lower() in (each.lower() for each in names[:index]):
                 yield f"headers.{name}", "stands there twice, in different letters"
+
+
+def kind_of(said: Any) -> Kind:
+    """The kind that a node's type is; one that says nothing of it is an Ollama."""
+    known = {**SYNONYMS, **{kind.value: kind for kind in Kind}}
+    return known.get(said, Kind.OLLAMA)

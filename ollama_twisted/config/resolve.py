@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ollama_twisted.config import resolved
 from ollama_twisted.config.addresses import is_loopback, read_host, read_url
-from ollama_twisted.config.node import Node
+from ollama_twisted.config.node import Node, kind_of
 from ollama_twisted.config.resolved import Address, Config, NodeConfig
 from ollama_twisted.config.schema import File
 
@@ -16,12 +16,10 @@ _T = TypeVar("_T")
 
 _TAKEN_AS_SAID = (
     "name",
-    "type",
     "weight",
     "enabled",
     "memory_gb",
     "description",
-    "max_in_flight",
     "labels",
 )
 _OF_RANGE = {"min_params_b": "min_b", "max_params_b": "max_b", "description": "description"}
@@ -70,10 +68,10 @@ def _node(entry: Node, file: File) -> NodeConfig:
     if key and "authorization" not in (name.lower() for name in headers):
         headers["Authorization"] = f"Bearer {key}"
     patience = dict.fromkeys(("first_byte", "idle"), given.get("timeout_seconds"))
-    health = resolved.HealthConfig()
-    if given.get("type") == "external":
-        health = resolved.EXTERNAL_HEALTH
+    kind = kind_of(given.get("type"))
     return NodeConfig(
+        kind=kind,
+        max_in_flight=given.get("max_in_flight", resolved.MAX_IN_FLIGHT_OF.get(kind)),
         **{name: given[name] for name in _TAKEN_AS_SAID if name in given},
         addresses=tuple(dict.fromkeys(_addresses(given))),
         ranges=tuple(
@@ -82,10 +80,14 @@ def _node(entry: Node, file: File) -> NodeConfig:
         ),
         headers=tuple(headers.items()),
         api_key=key,
-        health=_completed(health, file.health.given(), entry.health.given()),
+        health=_completed(
+            resolved.HEALTH_OF.get(kind, resolved.HealthConfig()),
+            file.health.given(),
+            entry.health.given(),
+        ),
         breaker=_completed(resolved.BreakerConfig(), file.breaker.given(), entry.breaker.given()),
         timeouts=_completed(
-            resolved.Timeouts(),
+            resolved.TIMEOUTS_OF.get(kind, resolved.Timeouts()),
             file.timeouts.given(),
             _without_none(patience),
             entry.timeouts.given(),

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ollama_twisted.services import Kind
+
 #: Where an Ollama listens unless told otherwise.
 OLLAMA_PORT = 11434
 
@@ -85,11 +87,11 @@ class ConnectionsConfig:
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """One Ollama server, as configured."""
+    """One server, as configured."""
 
     name: str
     addresses: tuple[Address, ...]
-    type: str = "local"
+    kind: Kind = Kind.OLLAMA
     weight: float = 1.0
     enabled: bool = True
     memory_gb: float | None = None
@@ -105,8 +107,19 @@ class NodeConfig:
     connections: ConnectionsConfig = ConnectionsConfig()
 
 
-#: Where requests are counted, or paid for, a check every other second is not welcome.
-EXTERNAL_HEALTH = HealthConfig(interval=30.0, timeout=10.0, rise=1, fall=3, models_interval=300.0)
+#: Nodes that are checked otherwise than the others, unless told so.
+HEALTH_OF: Mapping[Kind, HealthConfig] = {
+    # Where requests are counted, or paid for, a check every other second is not welcome.
+    Kind.EXTERNAL: HealthConfig(interval=30.0, timeout=10.0, rise=1, fall=3, models_interval=300.0),
+    # Its list is of what it could download, and may be long.
+    Kind.WHISPER: HealthConfig(models_interval=300.0),
+}
+
+#: Nodes that are waited for otherwise: a recording is heard to its end before a word is said.
+TIMEOUTS_OF: Mapping[Kind, Timeouts] = {Kind.WHISPER: Timeouts(first_byte=600.0)}
+
+#: Nodes that work on so many requests at once, unless told otherwise.
+MAX_IN_FLIGHT_OF: Mapping[Kind, int] = {Kind.WHISPER: 1}
 
 #: The node there is when none was configured.
 LOCAL_NODE = NodeConfig(

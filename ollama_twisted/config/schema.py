@@ -143,7 +143,7 @@ _DEFAULTS = {
     "Connections": resolved.ConnectionsConfig(),
     "Line": resolved.LineConfig(),
     "Gateway": resolved.GatewayLimits(),
-    "Node": {"type": "local", "port": resolved.OLLAMA_PORT, "weight": 1.0, "enabled": True},
+    "Node": {"type": "ollama", "port": resolved.OLLAMA_PORT, "weight": 1.0, "enabled": True},
     "File": {"strategy": resolved.STRATEGY, "default_model_size_b": resolved.ModelSizes().default},
 }
 

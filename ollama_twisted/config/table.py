@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ollama_twisted.config.resolved import Address, Config, NodeConfig, SizeRange
+from ollama_twisted.services import Kind
 
 _WIDTH = 118
 _BESIDE_ADDRESSES = 75
@@ -89,8 +90,8 @@ def _url(address: Address) -> str:
 
 
 def _remarks(node: NodeConfig) -> Iterable[str]:
-    if node.type != "local":
-        yield f"({node.type})"
+    if node.kind is not Kind.OLLAMA:
+        yield f"({node.kind.value})"
     if not node.enabled:
         yield "(disabled)"
 

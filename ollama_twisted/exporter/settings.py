@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 from ollama_twisted.config.load import load as load_gateway
 from ollama_twisted.config.reader import nearest
 from ollama_twisted.errors import ConfigError
+from ollama_twisted.services import Kind
 from ollama_twisted.web.cors import read_origin
 
 PORT = 9101
@@ -223,7 +224,7 @@ def _nodes(
     return tuple(
         Peer(node.name, False, tuple(address.host for address in node.addresses))
         for node in config.nodes
-        if node.type == "local" and node.name not in known
+        if node.kind is not Kind.EXTERNAL and node.name not in known
     ), ()
 
 

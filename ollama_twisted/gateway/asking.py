@@ -23,5 +23,16 @@ class Asker:
 
         @raise Unanswered: it could not be had.
         """
-        url = f"{address.scheme}://{address.authority}{address.path}{path}"
-        return await self._asker.json(url, timeout, node.headers)
+        return await self._asker.json(_url(address, path), timeout, node.headers)
+
+    async def alive(self, node: NodeConfig, address: Address, path: str, timeout: float) -> None:
+        """
+        Return once a node has answered 200 at ``path``, whatever else it said.
+
+        @raise Unanswered: it did not.
+        """
+        await self._asker.body(_url(address, path), timeout, node.headers)
+
+
+def _url(address: Address, path: str) -> str:
+    return f"{address.scheme}://{address.authority}{address.path}{path}"

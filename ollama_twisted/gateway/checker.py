@@ -11,7 +11,9 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ollama_twisted.config.resolved import Address, NodeConfig
 from ollama_twisted.gateway.asking import Asker
+from ollama_twisted.gateway.manner import MANNERS
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
 from ollama_twisted.web.asking import Unanswered
@@ -21,14 +23,15 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
+Ask = Callable[[NodeConfig, Address, str, float], Coroutine[Any, Any, Any]]
+
 
 class NodeCheck:
     """
     The checks of one node.
 
-    A check asks for the version, which Ollama answers at once however busy it
-    is.  The lists of models are asked for less often, and never decide whether
-    the node is healthy.
+    What is asked depends on its kind: see ``manner``.  The lists of models are asked
+    for less often, and never decide whether the node is healthy.
     """
 
     def __init__(self, gateway: Gateway, asker: Asker, node: Node, random: Random) -> None:
@@ -47,6 +50,10 @@ class NodeCheck:
         self.tags: list[Any] = []
         #: The same of ``/api/ps``.
         self.loaded: list[Any] = []
+        #: The same of ``/v1/models``, of a node that is no Ollama.
+        self.openai: list[Any] = []
+        self._manner = manner = MANNERS[node.config.kind]
+        self._alive_at = manner.alive
 
     def start(self) -> Deferred[None]:
         """Check now and from then on; fires after the first check."""
@@ -82,21 +89,39 @@ class NodeCheck:
     async def _check(self) -> None:
         config, gateway = self._node.config, self._gateway
         began = gateway.seconds()
-        upstream = gateway.upstreams[config.name]
-        path = "/api/version" if config.type == "local" else "/api/tags"
         try:
-            answer = await self._ask(path)
+            answer = await self._answer()
         except Unanswered as error:
-            busy = error.status == 503 or (error.timed_out and upstream.answered_at > began)
-            if not busy:
+            if not self._is_busy(error, began):
                 self._report(gateway.seconds() - began, False, str(error))
             return
         took = gateway.seconds() - began
         version = answer.get("version") if isinstance(answer, dict) else None
         due = began - self._listed_at >= config.health.models_interval
         if due or not self._node.health.healthy:
-            await self._list(answer if path == "/api/tags" else None)
+            await self._list(answer if self._alive_at == self._manner.models else None)
         self._report(took, True, version=version if isinstance(version, str) else None)
+
+    async def _answer(self) -> Any:
+        """What the node says to a check."""
+        manner = self._manner
+        if self._alive_at == "/health":
+            try:
+                return await self._ask(self._alive_at, self._asker.alive)
+            except Unanswered as error:
+                if error.status != 404:
+                    raise
+            # Not every server has that path.
+            self._alive_at = manner.models
+        return await self._ask(self._alive_at)
+
+    def _is_busy(self, error: Unanswered, began: float) -> bool:
+        """Does a check that got no answer say only that the node has much to do?"""
+        if not error.timed_out:
+            return error.status == 503 and not self._manner.unready
+        # A request that hangs is ended by its own time limits, which count against the node.
+        works = self._manner.deaf and self._node.in_flight > 0
+        return works or self._gateway.upstreams[self._node.name].answered_at > began
 
     def _report(self, took: float, ok: bool, error: str = "", version: str | None = None) -> None:
         gateway, name = self._gateway, self._node.config.name
@@ -119,33 +144,42 @@ class NodeCheck:
         finally:
             self._listing = False
 
-    async def _learn(self, tags: Any) -> None:
-        asked = [Deferred.fromCoroutine(self._listed("/api/ps"))]
-        if tags is None:
-            asked.append(Deferred.fromCoroutine(self._listed("/api/tags")))
-        answers = await gatherResults(asked)
-        loaded = answers[0]
-        listed = _models(tags) if tags is not None else answers[1]
+    async def _learn(self, said: Any) -> None:
+        """``said``: what the node's list of models is, if it has just been asked for that."""
+        manner = self._manner
+        paths = [manner.loaded] if manner.loaded else []
+        if said is None:
+            paths.append(manner.models)
+        asked = [Deferred.fromCoroutine(self._listed(path)) for path in paths]
+        answers = dict(zip(paths, await gatherResults(asked), strict=True))
+        listed = _list_in(said) if said is not None else answers[manner.models]
         if listed is None:
             return
         self._listed_at = self._gateway.listed_at[self._node.name] = self._gateway.seconds()
-        self.tags, self.loaded = listed, loaded or []
-        self._gateway.pool.listed(self._node.config.name, NodeModels.from_lists(listed, loaded))
-        self._gateway.learn(listed)
+        if manner.loaded:
+            loaded = answers[manner.loaded]
+            self.tags, self.loaded = listed, loaded or []
+            models = NodeModels.from_lists(listed, loaded)
+        else:
+            self.openai = listed
+            models = NodeModels.from_openai(listed)
+        self._gateway.pool.listed(self._node.config.name, models)
+        self._gateway.learn(models.names)
 
     async def _listed(self, path: str) -> list[Any] | None:
         try:
-            return _models(await self._ask(path))
+            return _list_in(await self._ask(path))
         except Unanswered:
             return None
 
-    async def _ask(self, path: str) -> Any:
+    async def _ask(self, path: str, ask: Ask | None = None) -> Any:
         """Ask at the node's addresses, the one that answered last before the others."""
         config = self._node.config
         upstream = self._gateway.upstreams[config.name]
+        ask = ask or self._asker.json
         for address in upstream.addresses():
             try:
-                answer = await self._asker.json(config, address, path, config.health.timeout)
+                answer = await ask(config, address, path, config.health.timeout)
             except Unanswered as error:
                 failed = error
                 if error.status is not None:
@@ -156,8 +190,11 @@ class NodeCheck:
         raise failed
 
 
-def _models(answer: Any) -> list[Any] | None:
-    models = answer.get("models") if isinstance(answer, dict) else None
+def _list_in(answer: Any) -> list[Any] | None:
+    """The models that an answer lists, in Ollama's words or in OpenAI's."""
+    if not isinstance(answer, dict):
+        return None
+    models = answer.get("data", answer.get("models"))
     return models if isinstance(models, list) else None
 
 

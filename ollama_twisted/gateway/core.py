@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 from ollama_twisted.config.resolved import Config, GatewayLimits, NodeConfig
 from ollama_twisted.gateway.accesslog import AccessLog
 from ollama_twisted.gateway.connection import NodeConnection
+from ollama_twisted.gateway.failures import Refused
+from ollama_twisted.gateway.reasons import told_why
 from ollama_twisted.gateway.upstream import EndpointFor, Upstream
 from ollama_twisted.metrics import OTHER, GatewayMetrics, NodeView, PoolView
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.pool import NodePool
 from ollama_twisted.record import Record
+from ollama_twisted.services import Kind
 from ollama_twisted.web.hosts import is_loopback
 from ollama_twisted.wire.ask import Ask
 from ollama_twisted.wire.head import RequestHead
 from ollama_twisted.wire.headers import request_to_node
+from ollama_twisted.wire.routes import Route
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.channel import Channel
@@ -75,9 +79,9 @@ class Gateway:
         local = client == b"unix" or is_loopback(client.decode())
         return allowed == "open" or (allowed == "loopback" and local)
 
-    def want_of(self, ask: Ask) -> Want:
+    def want_of(self, route: Route, ask: Ask) -> Want:
         """What a request needs of a node; whoever foretells and whoever decides asks in here."""
-        return Want(ask.model, ask.options, ask.prefix)
+        return Want(ask.model, ask.options, ask.prefix, route.service, route.path)
 
     def own_list(self, head: RequestHead, ask: Ask) -> Coroutine[Any, Any, Listed | None] | None:
         """The answer to a request that concerns all nodes; ``None`` if one node is to answer."""
@@ -120,20 +124,14 @@ class Gateway:
         limit = self.limits.send_timeout
         return min(limit, SEND_LIMIT_IN_LINE) if self.pool.line else limit
 
-    def why_nobody(self, want: Want) -> str:
-        """Why no node may answer, in one sentence for people."""
-        reasons = [
-            f"{node.config.name}: {refusal}"
-            for node, refusal in self.pool.explain(want, self.seconds())
-            if refusal is not None
-        ]
-        return f"no node can answer ({'; '.join(reasons)})" if reasons else "there are no nodes"
+    def nobody(self, want: Want) -> Refused:
+        """What a client is told whom no node may answer: why not, in one sentence for people."""
+        return told_why(want, self.pool.explain(want, self.seconds()))
 
-    def learn(self, tags: Iterable[Any]) -> None:
+    def learn(self, models: Iterable[str]) -> None:
         """Remember the models that nodes have, for the metrics' labels."""
-        for model in tags:
-            name = model.get("name") if isinstance(model, dict) else None
-            if isinstance(name, str) and len(self._known) < MAX_MODELS:
+        for name in models:
+            if len(self._known) < MAX_MODELS:
                 self._known.add(name)
 
     def account(self, record: Record) -> None:
@@ -192,4 +190,4 @@ class Gateway:
 def _own_fields(node: NodeConfig) -> tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]:
     """What a node's requests carry on top, and what of a client's it must not see."""
     extra = tuple((name.encode(), value.encode()) for name, value in node.headers)
-    return extra, CREDENTIALS if node.type == "external" else frozenset()
+    return extra, CREDENTIALS if node.kind is Kind.EXTERNAL else frozenset()

@@ -147,7 +147,7 @@ class Exchange:
         if own is not None and (listed := await own) is not None:
             self._answer_own(200, listed.body, *listed.fields)
         else:
-            await self._ask_nodes(gateway.want_of(self._ask))
+            await self._ask_nodes(gateway.want_of(route, self._ask))
 
     async def _ask_nodes(self, want: Want) -> None:
         """Ask one node after another, while nothing has reached the client."""
@@ -159,7 +159,7 @@ class Exchange:
             name = lease.node.name
             with lease:
                 try:
-                    connection, answer = await self._attempt(lease)
+                    connection, answer = await self._attempt(lease, want)
                 except AttemptFailed as failed:
                     lease.outcome(failed.outcome, seconds())
                     tried[name] = failed
@@ -202,10 +202,10 @@ class Exchange:
             return None
         return self._gateway.pool.lease(want, self._gateway.seconds(), frozenset(tried))
 
-    async def _attempt(self, lease: Lease) -> tuple[NodeConnection, AnswerHead]:
+    async def _attempt(self, lease: Lease, want: Want) -> tuple[NodeConnection, AnswerHead]:
         """Send the request to one node; a stale connection is replaced silently."""
         self.record.attempts += 1
-        note_choice(self._gateway, self.record, lease.node, self._head)
+        note_choice(self._gateway, self.record, want, lease.node, self._head)
         upstream = self._gateway.upstreams[lease.node.name]
         # What must not be repeated never meets a connection that may be stale.
         connection = upstream.idle() if self._route.repeatable else None

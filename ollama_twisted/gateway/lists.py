@@ -27,6 +27,7 @@ from ollama_twisted.wire.merge import (
     merge_tags,
     openai_models,
 )
+from ollama_twisted.wire.routes import find
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.checker import Checker, NodeCheck
@@ -99,6 +100,9 @@ class NodeLists:
             return Told(node, error="disabled in the configuration")
         if not node.health.healthy:
             return Told(node, error=f"down ({node.last_check_error})")
+        service = find(b"GET", path.encode()).service
+        if service not in node.offers:
+            return Told(node, error=f"{config.kind.one} has no {path}")
         timeout = config.health.timeout
         if quick and config.name in self._gateway.listed_at:
             timeout = min(timeout, PATIENCE)
@@ -149,7 +153,12 @@ class NodeLists:
     ) -> tuple[list[tuple[str, list[Any]]], tuple[tuple[bytes, bytes], ...]]:
         """Each node's list, and what a header says of who has been heard."""
         lists, missing = [], []
-        nodes = [node for node in self._gateway.pool.nodes.values() if node.config.enabled]
+        service = find(b"GET", path.encode()).service
+        nodes = [
+            node
+            for node in self._gateway.pool.nodes.values()
+            if node.config.enabled and service in node.offers
+        ]
         for told in await self.each(path, nodes, quick=True):
             name, error = told.node.name, told.error
             models = told.answer.get(key) if isinstance(told.answer, dict) else None
@@ -171,7 +180,7 @@ def _up(node: Node) -> bool:
 
 
 def _as_openai(check: NodeCheck) -> Iterable[object]:
-    return openai_models(check.tags)
+    return check.openai or openai_models(check.tags)
 
 
 def _field(name: bytes, text: str) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ollama_twisted.config.resolved import Address, Config, NodeConfig
+from ollama_twisted.services import Kind
 
 #: What stands where a secret was.
 HIDDEN = "(hidden)"
@@ -21,13 +22,20 @@ def url_of(address: Address) -> str:
     return f"{address.scheme}://{address.authority}{address.path}"
 
 
+def kind_of(node: NodeConfig) -> dict[str, Any]:
+    """Which kind of node it is; ``type`` is what the original calls an Ollama."""
+    kind = node.kind.value
+    return {"type": "local" if node.kind is Kind.OLLAMA else kind, "kind": kind}
+
+
 def place_of(node: NodeConfig) -> dict[str, Any]:
     """Where a node is, in the fields of its kind."""
-    if node.type == "external":
+    if node.kind is Kind.EXTERNAL:
         return {"api_url": url_of(node.addresses[0])}
     return {
         "hosts": [address.host for address in node.addresses],
         "port": node.addresses[0].port,
+        "url": url_of(node.addresses[0]),
     }
 
 

@@ -10,7 +10,7 @@ from twisted.web.server import Request
 
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.nodepages import NodesFolder
-from ollama_twisted.gateway.nodeview import configuration, place_of, settings_of
+from ollama_twisted.gateway.nodeview import configuration, kind_of, place_of, settings_of
 from ollama_twisted.gateway.people import FRAME, Dashboard
 from ollama_twisted.gateway.routing import routing_pages
 from ollama_twisted.pool.node import Node
@@ -75,7 +75,7 @@ class NodesResource(JsonResource):
         now = gateway.seconds()
         return {
             "name": config.name,
-            "type": config.type,
+            **kind_of(config),
             "weight": config.weight,
             "enabled": config.enabled,
             "stats": {

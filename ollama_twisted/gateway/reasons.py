@@ -1,13 +1,16 @@
-"""Why a node was chosen, as the access log and the fields of an answer tell it."""
+"""Why a node was chosen, or none could be, as logs, fields of an answer and errors tell it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ollama_twisted.pool.eligibility import Want
+from ollama_twisted.gateway.failures import Refused
+from ollama_twisted.pool.eligibility import Reason, Refusal, Want, may_offer
 from ollama_twisted.pool.node import Node
 from ollama_twisted.record import Record
 from ollama_twisted.wire.head import RequestHead
+from ollama_twisted.wire.routes import find, instead_of
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.core import Gateway
@@ -18,9 +21,10 @@ EXPLAIN = b"x-ollama-gateway-explain"
 MAX_FIELD = 2048
 
 
-def note_choice(gateway: Gateway, record: Record, node: Node, head: RequestHead) -> None:
+def note_choice(
+    gateway: Gateway, record: Record, want: Want, node: Node, head: RequestHead
+) -> None:
     """Keep why this node has just been chosen: later, the others may be in another state."""
-    want = Want(record.model)
     record.node = node.name
     record.passed_over = gateway.pool.passed_over(want)
     if EXPLAIN in head.lower:
@@ -33,6 +37,30 @@ def note_choice(gateway: Gateway, record: Record, node: Node, head: RequestHead)
                 reasons.append(f"{each.name}: {refusal}")
         chosen = f"{gateway.config.strategy} chose {node.name} among {', '.join(among)}"
         record.explained = "; ".join([chosen, *reasons])
+
+
+def told_why(want: Want, judged: Iterable[tuple[Node, Refusal | None]]) -> Refused:
+    """
+    What a client is told whom no node may answer.
+
+    Where other kinds of nodes are needed than there are, or a model is on another
+    kind, asking again would not help: that is a 404, with the path that would work.
+    """
+    refused = [(node, refusal) for node, refusal in judged if refusal is not None]
+    if not refused:
+        return Refused(503, "there are no nodes", "no_node")
+    reasons = "; ".join(f"{node.config.name}: {refusal}" for node, refusal in refused)
+    message = f"no node can answer ({reasons})"
+    lasting = {refusal.reason for _, refusal in refused}
+    if Reason.KIND not in lasting or lasting - {Reason.KIND, Reason.ABSENT}:
+        return Refused(503, message, "no_node")
+    instead = instead_of(want.path)
+    if instead:
+        service = find(b"POST", instead.encode()).service
+        able = [node.config.name for node, _ in refused if may_offer(node, service, want.model)]
+        if able:
+            message += f"; {', '.join(able)} can be asked on {instead}"
+    return Refused(404, message, "kind")
 
 
 def fields_of(label: bytes, record: Record) -> bytes:

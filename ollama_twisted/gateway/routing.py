@@ -8,7 +8,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from ollama_twisted.gateway.core import Gateway
-from ollama_twisted.gateway.nodeview import place_of, settings_of
+from ollama_twisted.gateway.nodeview import kind_of, place_of, settings_of
 from ollama_twisted.pool.eligibility import Refusal, Want, fits
 from ollama_twisted.pool.models import ModelName, size_of, split_tag
 from ollama_twisted.pool.node import Node
@@ -63,7 +63,7 @@ class RoutingQuery(Resource):
             "streams": streams(route, ask),
             "guarded": route.manages,
         }
-        return self._told(request, self._gateway.want_of(ask), {"request": asked})
+        return self._told(request, self._gateway.want_of(route, ask), {"request": asked})
 
     def _told(self, request: Request, want: Want, more: dict[str, Any]) -> bytes:
         request.setHeader(b"content-type", b"application/json; charset=utf-8")
@@ -145,7 +145,7 @@ def _described(node: Node) -> dict[str, Any]:
     config = node.config
     return {
         "name": config.name,
-        "type": config.type,
+        **kind_of(config),
         "enabled": config.enabled,
         "healthy": config.enabled and node.health.healthy,
         "weight": config.weight,

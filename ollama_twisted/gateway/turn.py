@@ -40,7 +40,7 @@ class Turn:
         """
         pool, now = self._gateway.pool, self._gateway.seconds()
         if pool.blocked(self._want, now) is Blocked.NO_NODE:
-            raise Refused(503, self._gateway.why_nobody(self._want), "no_node")
+            raise self._gateway.nobody(self._want)
         try:
             waiter = pool.wait(self._want, now, self._granted.callback)
         except LineFull:
@@ -55,7 +55,7 @@ class Turn:
     def sweep(self, now: float, patience: Patience) -> None:
         """Told about once a second; ends a wait that is too long, or in vain."""
         if self._gateway.pool.blocked(self._want, now) is Blocked.NO_NODE:
-            self._granted.errback(Refused(503, self._gateway.why_nobody(self._want), "no_node"))
+            self._granted.errback(self._gateway.nobody(self._want))
         elif patience.spent(patience.limit, now):
             message = f"no node was free within {patience.limit:.0f} s"
             self._granted.errback(Refused(503, message, "line_timeout"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,26 +10,30 @@ from ollama_twisted.config.resolved import ModelSizes, SizeRange
 from ollama_twisted.pool.models import ModelName, size_of
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.warmth import Options
+from ollama_twisted.services import Kind, Service, answer_for_strangers
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
     """
-    What a request needs of a node: a model by its name, or ``None`` for any node.
+    What a request needs of a node: a service, and a model by its name or ``None`` for any.
 
     The rest decides nothing about who may serve it, only who had better:
     ``options`` are those that it wants the model loaded with, ``prefix`` stands for
-    how its conversation begins.
+    how its conversation begins.  ``path`` is how people know what is asked for.
     """
 
     model: str | None = None
     options: Options = ()
     prefix: int | None = None
+    service: Service = Service.NATIVE
+    path: str = ""
 
 
 class Reason(Enum):
     """Why a node may not serve a request."""
 
+    KIND = "kind"
     DISABLED = "disabled"
     DRAINING = "draining"
     UNHEALTHY = "unhealthy"
@@ -55,6 +59,9 @@ class Refusal:
         return self.text
 
 
+_ABSENT = Refusal(Reason.ABSENT, "it does not have the model")
+
+
 def eligible(
     nodes: Iterable[Node], want: Want, sizes: ModelSizes
 ) -> list[tuple[Node, Refusal | None]]:
@@ -63,20 +70,28 @@ def eligible(
 
     Whether it is free at this moment is not asked here.  A model that nobody has
     goes to the nodes whose size ranges fit, so that Ollama's own words about it
-    reach the client; a node that has not told its models yet may have it.  One that
-    had it when it was last heard of still counts as having it: its model is not
-    there for the moment, which is something else than not found.
+    reach the client (see `answer_for_strangers`); a node that has not told its models
+    yet may have it.  One that had it when it was last heard of still counts as having
+    it: its model is not there for the moment, which is something else than not found.
+    Nor is it not found if a node of another kind has it: it is only asked for wrongly.
     """
     name, size = None, None
     if want.model is not None:
         name = ModelName.parse(want.model)
         size = size_of(want.model, sizes).size_b
-    judged = [(node, _refusal(node, size)) for node in nodes]
-    if name is None or not any(_may_have(*each, name) for each in judged):
+    judged = [(node, _refusal(node, want, size)) for node in nodes]
+    if name is None:
         return judged
-    absent = Refusal(Reason.ABSENT, "it does not have the model")
+    if any(_may_have(*each, want, name) for each in judged):
+        return [
+            (node, _ABSENT if refusal is None and lacks(node, name) else refusal)
+            for node, refusal in judged
+        ]
+    first = answer_for_strangers(want.service)
+    if not any(_answers_first(*each, first) for each in judged):
+        return judged
     return [
-        (node, absent if refusal is None and lacks(node, name) else refusal)
+        (node, _ABSENT if refusal is None and node.config.kind not in first else refusal)
         for node, refusal in judged
     ]
 
@@ -86,10 +101,20 @@ def refusals(judged: Iterable[tuple[Node, Refusal | None]]) -> str:
     return "; ".join(f"{node.name}: {each.reason.value}" for node, each in judged if each)
 
 
-def _may_have(node: Node, refusal: Refusal | None, name: ModelName) -> bool:
+def _may_have(node: Node, refusal: Refusal | None, want: Want, name: ModelName) -> bool:
     if refusal is None:
         return not lacks(node, name)
-    return refusal.reason is Reason.UNHEALTHY and node.models is not None and node.models.has(name)
+    away = refusal.reason is Reason.UNHEALTHY or (
+        # A model may well be brought to a node though one of another kind has it.
+        refusal.reason is Reason.KIND and want.service is not Service.MANAGE
+    )
+    return away and node.models is not None and node.models.has(name)
+
+
+def _answers_first(node: Node, refusal: Refusal | None, first: Collection[Kind]) -> bool:
+    """Would the node be asked for an unknown model before others, were it not down?"""
+    away = refusal is not None and refusal.reason is Reason.UNHEALTHY
+    return node.config.kind in first and (refusal is None or away)
 
 
 def lacks(node: Node, name: ModelName) -> bool:
@@ -97,8 +122,18 @@ def lacks(node: Node, name: ModelName) -> bool:
     return node.models is not None and not node.models.has(name)
 
 
-def _refusal(node: Node, size: float | None) -> Refusal | None:
+def may_offer(node: Node, service: Service, model: str | None) -> bool:
+    """Might the node answer for the model, if it were asked for this service?"""
+    name = None if model is None else ModelName.parse(model)
+    offers = node.config.enabled and service in node.offers
+    return offers and (name is None or not lacks(node, name))
+
+
+def _refusal(node: Node, want: Want, size: float | None) -> Refusal | None:
     config = node.config
+    if want.service not in node.offers:
+        asked_for = want.path or want.service.value
+        return Refusal(Reason.KIND, f"{config.kind.one} has no {asked_for}")
     if not config.enabled:
         return Refusal(Reason.DISABLED, "disabled in the configuration")
     if node.draining:

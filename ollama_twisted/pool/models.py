@@ -17,6 +17,10 @@ LONGEST_NAME = 600
 _SIZE = re.compile(r"(?<!\d)(\d+(?:\.\d+)?)\s*(?:[-_]\s*)?b\b", re.IGNORECASE)
 
 
+#: What an entry of ``/v1/models`` has only if the model is in memory: llama.cpp's, vLLM's.
+_OF_LOADED = (("meta", dict), ("max_model_len", int))
+
+
 @dataclass(frozen=True, slots=True)
 class ModelName:
     """
@@ -24,12 +28,14 @@ class ModelName:
 
     Ollama fills in what is missing, and tells no capitals apart: ``Llama3`` is
     ``registry.ollama.ai/library/llama3:latest``.  ``llama3:8b`` is another model.
+    ``text`` is how it was written, which is all that counts to other servers.
     """
 
     host: str
     namespace: str
     model: str
     tag: str
+    text: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> ModelName:
@@ -48,7 +54,7 @@ class ModelName:
         model = parts.pop()
         namespace = parts.pop() if parts else "library"
         host = parts.pop().rpartition("://")[2] if parts else "registry.ollama.ai"
-        return cls(host, namespace, model, "latest" if tag is None else tag)
+        return cls(host, namespace, model, "latest" if tag is None else tag, text)
 
 
 def split_tag(name: str) -> tuple[str, str | None]:
@@ -100,13 +106,19 @@ def size_of(name: str, sizes: ModelSizes) -> SizeFound:
 
 @dataclass(frozen=True, slots=True)
 class NodeModels:
-    """What one node has on disk, and what of it is in memory, by the names it gives them."""
+    """
+    What one node has on disk, and what of it is in memory, by the names it gives them.
+
+    ``exact`` are the names of a server that is no Ollama: they are what they are, to
+    the letter.
+    """
 
     names: tuple[str, ...] = ()
     loaded_names: tuple[str, ...] = ()
     _on_disk: frozenset[ModelName] = frozenset()
     #: What is in memory, and the context each was loaded with, if the node says.
     contexts: dict[ModelName, int | None] = field(default_factory=dict, hash=False)
+    exact: frozenset[str] | None = None
 
     @classmethod
     def from_lists(cls, tags: Iterable[Any], ps: Iterable[Any] | None) -> NodeModels:
@@ -120,9 +132,27 @@ class NodeModels:
             contexts,
         )
 
+    @classmethod
+    def from_openai(cls, data: Iterable[Any]) -> NodeModels:
+        """
+        What ``/v1/models`` of another server lists.
+
+        Only some tell what is in memory: llama.cpp by a status, if it has several
+        models, or by what it knows of its only one; vLLM by the context it keeps.
+        """
+        listed = list(_named(data, ("id",)))
+        loaded = [(name, each) for name, each in listed if _in_memory(each)]
+        names = tuple(name for name, _ in listed)
+        return cls(
+            names,
+            tuple(name for name, _ in loaded),
+            contexts={ModelName.parse(name): _context(each) for name, each in loaded},
+            exact=frozenset(names),
+        )
+
     def has(self, model: ModelName) -> bool:
         """Is the model on the node's disk?"""
-        return model in self._on_disk
+        return model in self._on_disk if self.exact is None else model.text in self.exact
 
     def is_loaded(self, model: str) -> bool:
         """Is the model in the node's memory?"""
@@ -133,16 +163,25 @@ def _names(models: Iterable[Any]) -> tuple[str, ...]:
     return tuple(name for name, _ in _named(models))
 
 
-def _named(models: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:
+def _named(
+    models: Iterable[Any], keys: tuple[str, ...] = ("name", "model")
+) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for each in models:
         if isinstance(each, dict):
-            name = each.get("name") or each.get("model")
+            name = next((each[key] for key in keys if each.get(key)), None)
             if isinstance(name, str) and name:
                 found.append((name, each))
     return found
 
 
+def _in_memory(model: dict[str, Any]) -> bool:
+    status = model.get("status")
+    if isinstance(status, dict):
+        return status.get("value") == "loaded"
+    return any(isinstance(model.get(key), kind) for key, kind in _OF_LOADED)
+
+
 def _context(model: dict[str, Any]) -> int | None:
-    length = model.get("context_length")
+    length = model.get("context_length") or model.get("max_model_len")
     return length if isinstance(length, int) and length > 0 else None

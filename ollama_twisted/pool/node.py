@@ -9,6 +9,7 @@ from ollama_twisted.pool.breaker import Breaker
 from ollama_twisted.pool.health import Health
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.warmth import Holdings
+from ollama_twisted.services import OFFERS
 
 
 class Node:
@@ -33,6 +34,7 @@ class Node:
         "limit",
         "models",
         "name",
+        "offers",
         "total_requests",
         "turn",
         "version",
@@ -70,6 +72,7 @@ class Node:
 
     def _apply(self, config: NodeConfig) -> None:
         self.config = config
+        self.offers = OFFERS[config.kind]
         self.limit = config.max_in_flight or sys.maxsize
         self.turn = 0
         self.credit = 0.0

@@ -16,9 +16,13 @@ from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.preview import Preview, Verdict
 from ollama_twisted.pool.selection import STRATEGIES, Strategy
 from ollama_twisted.pool.warmth import name_of
+from ollama_twisted.services import Service
 
 #: Names whose nodes are remembered; an outsider's inventions push out no more than that.
 REMEMBERED = 1024
+
+#: A model and a service.
+_Key = tuple[str | None, Service]
 
 _FAILED = frozenset({Outcome.UNREACHABLE, Outcome.RESET, Outcome.GATEWAY_ERROR})
 
@@ -44,8 +48,8 @@ class NodePool:
         self.nodes: dict[str, Node] = {}
         self._draining: dict[str, Node] = {}
         self.line = Line(config.line.max_waiting, self._eligible_for)
-        self._eligible: dict[str | None, tuple[Node, ...]] = {}
-        self._passed_over: dict[str | None, str] = {}
+        self._eligible: dict[_Key, tuple[Node, ...]] = {}
+        self._passed_over: dict[_Key, str] = {}
         self._sizes: ModelSizes
         self._strategy: Strategy
         self._granting = False
@@ -95,7 +99,7 @@ class NodePool:
         self.line.leave(waiter)
 
     def _lease(self, want: Want, without: frozenset[str]) -> Lease | None:
-        nodes = self._eligible.get(want.model) or self._eligible_for(want)
+        nodes = self._eligible.get((want.model, want.service)) or self._eligible_for(want)
         closed = Circuit.CLOSED
         # The common case first: no node is full or distrusted.
         candidates = [
@@ -121,26 +125,28 @@ class NodePool:
         return [node for node in admitted or asked if node.in_flight < node.limit]
 
     def _eligible_for(self, want: Want) -> tuple[Node, ...]:
-        found = self._eligible.get(want.model)
+        key = want.model, want.service
+        found = self._eligible.get(key)
         if found is None:
             judged = eligible(self.nodes.values(), want, self._sizes)
             found = tuple(node for node, refusal in judged if refusal is None)
-            self._remember(want.model, found, refusals(judged))
+            self._remember(key, found, refusals(judged))
         return found
 
-    def _remember(self, model: str | None, nodes: tuple[Node, ...], passed_over: str) -> None:
+    def _remember(self, key: _Key, nodes: tuple[Node, ...], passed_over: str) -> None:
         # Whoever asks chooses the names: neither their number nor their length
         # may fill the memory.
+        model, _ = key
         if model is None or len(model) <= LONGEST_NAME:
             if len(self._eligible) >= REMEMBERED:
                 self._eligible.clear()
                 self._passed_over.clear()
-            self._eligible[model] = nodes
-            self._passed_over[model] = passed_over
+            self._eligible[key] = nodes
+            self._passed_over[key] = passed_over
 
     def passed_over(self, want: Want) -> str:
         """Which nodes may not serve the request, whatever their load, and why; for the log."""
-        return self._passed_over.get(want.model, "")
+        return self._passed_over.get((want.model, want.service), "")
 
     def explain(self, want: Want, now: float) -> list[tuple[Node, Refusal | None]]:
         """Each node, with the reason why it may not serve the request at this moment."""

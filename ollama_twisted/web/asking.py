@@ -59,6 +59,20 @@ class Asker:
 
         @raise Unanswered: it could not be had.
         """
+        body = await self.body(url, timeout, headers)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise Unanswered("its answer is not JSON") from None
+
+    async def body(
+        self, url: str, timeout: float, headers: Iterable[tuple[str, str]] = ()
+    ) -> bytes:
+        """
+        Whatever is at ``url``, within ``timeout`` seconds in all.
+
+        @raise Unanswered: it could not be had.
+        """
         timed_out = False
 
         def late(value: Any, _timeout: float) -> Any:
@@ -66,7 +80,7 @@ class Asker:
             timed_out = True
             return value
 
-        asking = Deferred.fromCoroutine(self._json(url, headers))
+        asking = Deferred.fromCoroutine(self._body(url, headers))
         asking.addTimeout(timeout, self._reactor, onTimeoutCancel=late)
         try:
             return await asking
@@ -77,7 +91,7 @@ class Asker:
                 raise Unanswered(f"no answer within {timeout:g} s", timed_out=True) from None
             raise Unanswered(_why(error)) from error
 
-    async def _json(self, url: str, extra: Iterable[tuple[str, str]]) -> Any:
+    async def _body(self, url: str, extra: Iterable[tuple[str, str]]) -> bytes:
         headers = Headers({"Accept": ["application/json"], "User-Agent": [self._name]})
         for name, value in extra:
             headers.setRawHeaders(name, [value])
@@ -89,10 +103,7 @@ class Asker:
         await document.whole
         if response.code != 200:
             raise Unanswered(f"answered {response.code}", response.code)
-        try:
-            return json.loads(b"".join(document.parts))
-        except (ValueError, RecursionError):
-            raise Unanswered("its answer is not JSON") from None
+        return b"".join(document.parts)
 
 
 class _Document(Protocol):

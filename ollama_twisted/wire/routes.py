@@ -14,6 +14,8 @@ from enum import Enum
 from posixpath import normpath
 from urllib.parse import unquote_to_bytes
 
+from ollama_twisted.services import Service
+
 
 class Dialect(Enum):
     """Whose protocol a client speaks, hence in whose words it is told what went wrong."""
@@ -50,7 +52,8 @@ class Route:
     ``operation`` is one of few names, fit for a label.  ``generates``: its answer
     is made by a model and tells what that took.  ``repeatable``: asking another
     node after this one changes nothing.  ``manages``: it changes or discloses
-    what is on a node, and is for operators.
+    what is on a node, and is for operators.  ``service``: what a node must offer to
+    be asked.  ``path`` is how people know it.
     """
 
     operation: str
@@ -60,6 +63,8 @@ class Route:
     generates: bool = False
     repeatable: bool = True
     manages: bool = False
+    service: Service = Service.NATIVE
+    path: str = ""
 
 
 def _look(operation: str, model_in: ModelIn = ModelIn.NONE) -> Route:
@@ -123,14 +128,45 @@ TABLE: tuple[tuple[bytes, bytes, Route], ...] = (
 )
 
 
-def _dialect(path: bytes) -> Dialect:
-    if not path.startswith(b"/v1/"):
-        return Dialect.OLLAMA
-    return Dialect.ANTHROPIC if path.startswith(b"/v1/messages") else Dialect.OPENAI
+# What the beginning of a path tells; the first that fits counts.
+_FAMILIES: tuple[tuple[bytes, Dialect, Service], ...] = (
+    (b"/v1/messages", Dialect.ANTHROPIC, Service.MESSAGES),
+    (b"/v1/responses", Dialect.OPENAI, Service.RESPONSES),
+    (b"/v1/models", Dialect.OPENAI, Service.MODELS),
+    (b"/v1/audio/transcriptions", Dialect.OPENAI, Service.TRANSCRIPTIONS),
+    (b"/v1/audio/", Dialect.OPENAI, Service.AUDIO),
+    (b"/v1/", Dialect.OPENAI, Service.OPENAI),
+    (b"", Dialect.OLLAMA, Service.NATIVE),
+)
+
+_INSTEAD = {
+    "/api/chat": "/v1/chat/completions",
+    "/api/generate": "/v1/completions",
+    "/api/embed": "/v1/embeddings",
+    "/api/embeddings": "/v1/embeddings",
+    "/api/tags": "/v1/models",
+}
+
+#: A path that only an outsider knows is not told back in full.
+_LONGEST_PATH = 100
+
+
+def _placed(route: Route, path: bytes) -> Route:
+    """A route with what its path tells of it."""
+    _, dialect, service = next(each for each in _FAMILIES if path.startswith(each[0]))
+    if route.manages:
+        service = Service.MANAGE
+    shown = path.decode("latin-1")[:_LONGEST_PATH].replace("/:", "/...")
+    return replace(route, dialect=dialect, service=service, path=shown)
+
+
+def instead_of(path: str) -> str:
+    """Another path that answers the like, where this one is not offered; "" if there is none."""
+    return _INSTEAD.get(path, "")
 
 
 _ROUTES = {
-    (method, path): replace(route, dialect=_dialect(path))
+    (method, path): _placed(route, path)
     for methods, path, route in TABLE
     for method in methods.split()
 }
@@ -177,9 +213,5 @@ def _find_spelled_oddly(method: bytes, path: bytes) -> Route:
     if route is not None:
         return route
     harmless = method in _HARMLESS
-    return Route(
-        "other",
-        dialect=_dialect(plain),
-        repeatable=harmless,
-        manages=plain in _MANAGED_PATHS and not harmless,
-    )
+    guarded = plain in _MANAGED_PATHS and not harmless
+    return _placed(Route("other", repeatable=harmless, manages=guarded), plain)

@@ -194,10 +194,19 @@ class FaultTests(SynchronousTestCase):
                 "nodes[0].url: stands beside hosts, but one place to be found at is enough"
             ),
             '{"name": "a", "api_url": "https://b"}': (
-                'nodes[0].api_url: is for nodes with "type": "external"; a local node has url'
+                'nodes[0].api_url: is for nodes with "type": "external"; other nodes have url'
+            ),
+            '{"name": "a", "type": "openai", "api_url": "https://b"}': (
+                'nodes[0].api_url: is for nodes with "type": "external"; other nodes have url'
+            ),
+            '{"name": "a", "type": "openai", "hosts": ["b"]}': (
+                "nodes[0]: needs port: servers of its type have no usual one"
+            ),
+            '{"name": "a", "type": "opnai", "url": "http://b"}': (
+                'nodes[0].type: unknown "opnai"; did you mean "openai"?'
             ),
             '{"name": "a", "type": "external", "hosts": ["b"]}': (
-                "nodes[0].hosts: is for local nodes; an external node has api_url"
+                "nodes[0].hosts: is not for external nodes; they have api_url"
             ),
         }.items():
             self.assertEqual(faults({"nodes": [json.loads(entry)]}), [fault])

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import (
-    EXTERNAL_HEALTH,
+    HEALTH_OF,
     LOCAL_NODE,
     Address,
     BreakerConfig,
@@ -23,6 +23,7 @@ from ollama_twisted.config.resolved import (
     SizeRange,
     Timeouts,
 )
+from ollama_twisted.services import Kind
 from tests.config.files import config, node
 
 RECORDED = Path(__file__).resolve().parent.parent / "recorded"
@@ -63,13 +64,13 @@ class OriginalTests(SynchronousTestCase):
             cloud,
             NodeConfig(
                 name="ollama-cloud",
-                type="external",
+                kind=Kind.EXTERNAL,
                 addresses=(Address("https", "ollama.com", 443),),
                 description="Ollama Cloud API",
                 ranges=(SizeRange(1.0, None, "所有模型（云端）"),),  # noqa: RUF001
                 headers=(("Authorization", "Bearer secret"),),
                 api_key="secret",
-                health=EXTERNAL_HEALTH,
+                health=HEALTH_OF[Kind.EXTERNAL],
                 timeouts=Timeouts(first_byte=300.0, idle=300.0),
             ),
         )
@@ -97,6 +98,39 @@ class OriginalTests(SynchronousTestCase):
             (sizes.patterns["120b"], sizes.mapping["qwen3-coder"], sizes.default),
             (120.0, 30.0, 7.0),
         )
+
+
+class KindTests(SynchronousTestCase):
+    """Nodes of each kind, and what differs among them if nothing is said of it."""
+
+    def kind(self, **said: Any) -> NodeConfig:
+        return config(nodes=[{"name": "a", "url": "http://a", **said}]).nodes[0]
+
+    def test_kinds(self) -> None:
+        """A node's type is its kind; the original called an Ollama local, and so may a file."""
+        found = [self.kind(type=each).kind for each in ("local", "ollama", "openai", "whisper")]
+        self.assertEqual(found, [Kind.OLLAMA, Kind.OLLAMA, Kind.OPENAI, Kind.WHISPER])
+        self.assertEqual(self.kind().kind, Kind.OLLAMA)
+
+    def test_max_in_flight(self) -> None:
+        """A whisper node works on one request at a time, unless told otherwise."""
+        found = [self.kind(type=each).max_in_flight for each in ("ollama", "openai", "whisper")]
+        self.assertEqual(found, [None, None, 1])
+        self.assertEqual(self.kind(type="whisper", max_in_flight=3).max_in_flight, 3)
+        self.assertEqual(self.kind(type="whisper", max_in_flight=None).max_in_flight, None)
+
+    def test_limits(self) -> None:
+        """It is waited for longer, and asked for its long list less often."""
+        whisper = self.kind(type="whisper")
+        self.assertEqual((whisper.timeouts.first_byte, whisper.health.models_interval), (600, 300))
+        self.assertEqual(self.kind(type="openai").timeouts, Timeouts())
+        said = self.kind(type="whisper", timeouts={"first_byte": 5}, health={"models_interval": 7})
+        self.assertEqual((said.timeouts.first_byte, said.health.models_interval), (5, 7))
+
+    def test_key(self) -> None:
+        """Any kind may have a key and headers, over plain http too."""
+        node = self.kind(type="openai", api_key="k", headers={"X-Org": "o"})
+        self.assertEqual(node.headers, (("X-Org", "o"), ("Authorization", "Bearer k")))
 
 
 class DefaultTests(SynchronousTestCase):

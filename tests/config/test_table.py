@@ -28,6 +28,7 @@ class DescribeTests(SynchronousTestCase):
             "adaptive",
             "tcp:11435:interface=127.0.0.1",
             "(disabled)",
+            "(external)",
             "warning: ollama-cloud is disabled: OLLAMA_API_KEY is not set",
         ):
             self.assertIn(part, table)

@@ -249,7 +249,7 @@ class World:
         """A check has passed, and told which models the node has."""
         listed = [{"name": each, "model": each, "digest": "d"} for each in models]
         in_memory = [{"name": each, "model": each} for each in loaded]
-        self.gateway.learn(listed)
+        self.gateway.learn(models)
         self.pool.checked(
             name, 0.0, True, models=NodeModels.from_lists(listed, in_memory), version="0.12.0"
         )

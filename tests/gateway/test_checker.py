@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import Address
 from ollama_twisted.gateway.checker import Checker
+from ollama_twisted.services import Kind
 from ollama_twisted.web.asking import Unanswered
 from tests.gateway.harness import STREAM, World, chunks, get, post, split, whole
 
@@ -42,6 +43,9 @@ class FakeAsker:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def alive(self, node: Any, address: Any, path: str, timeout: float) -> None:
+        await self.json(node, address, path, timeout)
 
     def times(self, host: str, path: str) -> list[float]:
         return [at for at, asked, of in self.asked if (asked, of) == (host, path)]
@@ -370,12 +374,87 @@ class AddressTests(CheckerCase):
 class KindTests(CheckerCase):
     """Nodes that are not checked like the others."""
 
-    def test_external(self) -> None:
-        """A provider may have no version to tell: it is asked for its models."""
-        self.world = World("a", type="external")
+    def of_kind(self, kind: Kind, **said: Any) -> None:
+        """There is one node, of this kind."""
+        self.world = World("a", kind=kind, **said)
         self.asker.world = self.world
         self.checker = Checker(self.world.gateway, self.asker, Random(1))  # type: ignore[arg-type]
         self.addCleanup(self.checker.stopService)
+
+    def says_openai(self, health: Any, *ids: str) -> None:
+        self.asker.says = {
+            "a.test": Unanswered("answered 404", 404),
+            "a.test/health": health,
+            "a.test/v1/models": {"object": "list", "data": [{"id": each} for each in ids]},
+        }
+
+    def test_openai(self) -> None:
+        """A server that is no Ollama is asked for its health, and for its models now and then."""
+        self.of_kind(Kind.OPENAI)
+        self.says_openai({"status": "ok"}, "Qwen/Qwen3-8B")
+        self.start()
+        self.wait(20)
+        self.assertEqual((self.healthy(), self.has()), (True, ["Qwen/Qwen3-8B"]))
+        self.assertEqual(len(self.asker.times("a.test", "/v1/models")), 2)
+        self.assertEqual({path for _, _, path in self.asker.asked}, {"/health", "/v1/models"})
+
+    def test_no_health(self) -> None:
+        """One that has no such path is asked for its models instead."""
+        self.of_kind(Kind.OPENAI)
+        self.says_openai(Unanswered("answered 404", 404), "m")
+        self.start()
+        self.wait(20)
+        self.assertEqual((self.healthy(), self.has()), (True, ["m"]))
+        self.assertEqual(len(self.asker.times("a.test", "/health")), 1)
+
+    def test_loading(self) -> None:
+        """One that says that it is not ready yet is not asked until it is."""
+        self.of_kind(Kind.OPENAI)
+        self.says_openai(Unanswered("answered 503", 503), "m")
+        self.world.pool.nodes["a"].health.checked = False
+        self.start()
+        self.assertEqual(self.healthy(), False)
+        self.says_openai({"status": "ok"}, "m")
+        self.wait(5)
+        self.assertEqual((self.healthy(), self.has()), (True, ["m"]))
+
+    def test_deaf(self) -> None:
+        """A speech server that is silent while it works is busy; when it is idle, it is down."""
+        self.of_kind(Kind.WHISPER)
+        self.says_openai({"status": "ok"}, "tiny")
+        self.start()
+        client = self.world.client()
+        client.send(post(b"/v1/audio/translations"))
+        self.fails("a", SILENT)
+        self.wait(60)
+        self.assertEqual(self.healthy(), True)
+        self.world.node().answer(whole(b"{}"))
+        self.wait(10)
+        self.assertEqual(self.healthy(), False)
+
+    def test_deaf_and_gone(self) -> None:
+        """Work under way excuses silence, and nothing else."""
+        self.of_kind(Kind.WHISPER)
+        self.says_openai({"status": "ok"}, "tiny")
+        self.start()
+        self.world.client().send(post(b"/v1/audio/translations"))
+        self.fails("a", DOWN)
+        self.wait(10)
+        self.assertEqual(self.healthy(), False)
+
+    def test_silent_server(self) -> None:
+        """Nor does it excuse other kinds, which answer while they work."""
+        self.of_kind(Kind.OPENAI)
+        self.says_openai({"status": "ok"}, "m")
+        self.start()
+        self.world.client().send(post(b"/v1/chat/completions"))
+        self.fails("a", SILENT)
+        self.wait(10)
+        self.assertEqual(self.healthy(), False)
+
+    def test_external(self) -> None:
+        """A provider may have no version to tell: it is asked for its models."""
+        self.of_kind(Kind.EXTERNAL)
         self.asker.says["a.test/api/version"] = Unanswered("answered 404", 404)
         self.asker.says["a.test/api/ps"] = Unanswered("answered 404", 404)
         self.start()

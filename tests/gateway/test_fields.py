@@ -7,6 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import Address
+from ollama_twisted.services import Kind
 from tests.gateway.harness import CHAT, World, get, post, split, whole
 
 
@@ -104,7 +105,7 @@ class FieldTests(SynchronousTestCase):
             b"Cookie: a=1",
             b"X-Api-Key: client",
             b"Api-Key: client",
-            type="external",
+            kind=Kind.EXTERNAL,
             headers=(("Authorization", "Bearer own"),),
         )
         self.assertIn(b"Authorization: Bearer own\r\n", asked)
@@ -113,7 +114,7 @@ class FieldTests(SynchronousTestCase):
 
     def test_external_without_key(self) -> None:
         """Nor does one that has no key."""
-        self.assertNotIn(b"authorization", self.fields(b"Authorization: x", type="external"))
+        self.assertNotIn(b"authorization", self.fields(b"Authorization: x", kind=Kind.EXTERNAL))
 
     def test_own_fields(self) -> None:
         """What is configured for a node replaces what the client says."""

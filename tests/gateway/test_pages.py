@@ -9,6 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import Address, BreakerConfig, SizeRange
+from ollama_twisted.services import Kind
 from ollama_twisted.web.pages import CONTENT_POLICY
 from tests.gateway.harness import World, get, post, split, whole
 
@@ -121,6 +122,7 @@ class NodesTests(PageCase):
             {
                 "name": "a",
                 "type": "local",
+                "kind": "ollama",
                 "weight": 2.0,
                 "enabled": True,
                 "version": "0.12.0",
@@ -128,6 +130,7 @@ class NodesTests(PageCase):
                 "loaded_models": [],
                 "hosts": ["a.test"],
                 "port": 11434,
+                "url": "http://a.test:11434",
                 "config": {
                     "memory_gb": 64.0,
                     "description": "big",
@@ -158,7 +161,7 @@ class NodesTests(PageCase):
     def test_no_secrets(self) -> None:
         """No key is on any page."""
         self.world = World(
-            type="external",
+            kind=Kind.EXTERNAL,
             addresses=(Address("https", "a.test", 443, "/v1"),),
             headers=(("Authorization", "Bearer hunter2"),),
             api_key="hunter2",
@@ -243,7 +246,7 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_secrets(self) -> None:
         """All that is configured, but for what is nobody's business."""
-        world = World("a", api_key="hunter2", headers=(("X-Org", "hunter3"),), type="external")
+        world = World("a", api_key="hunter2", headers=(("X-Org", "hunter3"),), kind=Kind.EXTERNAL)
         client = world.client()
         client.send(get(b"/debug/config"))
         rest = split(client.read())[2]

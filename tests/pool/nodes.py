@@ -43,6 +43,11 @@ def models(*names: str, loaded: tuple[str, ...] = ()) -> NodeModels:
     )
 
 
+def openai_models(*names: str) -> NodeModels:
+    """What a server has that lists these ids."""
+    return NodeModels.from_openai([{"id": each} for each in names])
+
+
 def end(lease: Lease | None, outcome: Outcome = Outcome.ANSWERED, now: float = 0.0) -> str:
     """End a lease that must be there; the name of its node."""
     assert lease is not None

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ollama_twisted.config.resolved import ModelSizes, SizeRange
 from ollama_twisted.pool.eligibility import Reason, Want, eligible, fits
 from ollama_twisted.pool.node import Node
-from tests.pool.nodes import models, node
+from ollama_twisted.services import OFFERS, Kind, Service
+from tests.pool.nodes import models, node, openai_models
 
 
 def reasons(nodes: list[Node], model: str | None) -> dict[str, Reason | None]:
@@ -109,6 +110,92 @@ class StateTests(SynchronousTestCase):
         )
 
 
+class KindTests(SynchronousTestCase):
+    """Nodes that can answer a request at all, and nodes that cannot."""
+
+    def setUp(self) -> None:
+        self.ollama = having("a", "m")
+        self.llama = node("b", kind=Kind.OPENAI)
+        self.whisper = node("c", kind=Kind.WHISPER)
+        self.cloud = node("d", kind=Kind.EXTERNAL)
+        self.nodes = [self.ollama, self.llama, self.whisper, self.cloud]
+
+    def asked(self, service: Service, model: str | None = None) -> str:
+        """Who may be asked."""
+        judged = eligible(self.nodes, Want(model, service=service), ModelSizes())
+        return "".join(each.name for each, refusal in judged if refusal is None)
+
+    def test_services(self) -> None:
+        """Each service is offered by the kinds that have it."""
+        self.assertEqual(
+            {each.value: self.asked(each) for each in Service},
+            {
+                "native": "ad",
+                "manage": "ad",
+                "openai": "abd",
+                "responses": "abd",
+                "messages": "abd",
+                "models": "abcd",
+                "transcriptions": "acd",
+                "audio": "c",
+            },
+        )
+
+    def test_words(self) -> None:
+        """The reason names the kind and what was asked for."""
+        want = Want(path="/api/chat")
+        told = [str(refusal) for _, refusal in eligible(self.nodes, want, ModelSizes())]
+        self.assertEqual(
+            told,
+            [
+                "None",
+                "an openai node has no /api/chat",
+                "a whisper node has no /api/chat",
+                "None",
+            ],
+        )
+
+    def test_other_kind_has_it(self) -> None:
+        """A model that only a node of another kind has is not looked for on the wrong nodes."""
+        self.cloud.models = models()
+        self.llama.models = openai_models("gguf")
+        self.assertEqual(self.asked(Service.NATIVE, "gguf"), "")
+        self.assertEqual(self.asked(Service.OPENAI, "gguf"), "b")
+
+    def test_brought(self) -> None:
+        """But it can be pulled to an Ollama."""
+        self.cloud.models = models()
+        self.llama.models = openai_models("gguf")
+        self.assertEqual(self.asked(Service.MANAGE, "gguf"), "ad")
+
+    def test_exact(self) -> None:
+        """A server that is no Ollama has models by exactly the names that it lists."""
+        self.nodes = [self.llama]
+        self.llama.models = openai_models("Qwen/Qwen3-8B", "b:latest")
+        other = having("a", "x")
+        for name, has in {"Qwen/Qwen3-8B": True, "qwen/qwen3-8b": False, "b": False}.items():
+            self.nodes = [self.llama, other]
+            self.assertEqual(self.asked(Service.OPENAI, name), "b" if has else "a", name)
+
+    def test_nobody(self) -> None:
+        """A text model that nobody has is asked for where that is told, else of anybody."""
+        self.nodes = [self.ollama, self.llama]
+        self.llama.models = openai_models("gguf")
+        self.assertEqual(self.asked(Service.OPENAI, "x"), "a")
+        down(self.ollama)
+        self.assertEqual(self.asked(Service.OPENAI, "x"), "")
+        self.nodes = [self.llama]
+        self.assertEqual(self.asked(Service.OPENAI, "x"), "b")
+
+    def test_whisper(self) -> None:
+        """A speech model that nobody lists is asked for at a speech server; one that is, there."""
+        self.nodes = [self.ollama, self.whisper]
+        self.whisper.models = openai_models("Systran/faster-whisper-tiny.en")
+        self.assertEqual(self.asked(Service.TRANSCRIPTIONS, "whisper-1"), "c")
+        self.ollama.models = models("gemma4:e4b")
+        self.assertEqual(self.asked(Service.TRANSCRIPTIONS, "gemma4:e4b"), "a")
+
+
 class RangeTests(SynchronousTestCase):
     """Sizes within ranges."""
 
@@ -131,6 +218,34 @@ class RangeTests(SynchronousTestCase):
 
 class AnyNodesTests(SynchronousTestCase):
     """Whatever is known of the nodes."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(Kind), st.none() | st.sets(st.sampled_from("abc")), st.booleans()
+            ),
+            max_size=6,
+        ),
+        st.sampled_from(Service),
+        st.none() | st.sampled_from("abcd"),
+    )
+    def test_kinds(
+        self,
+        known: list[tuple[Kind, set[str] | None, bool]],
+        service: Service,
+        model: str | None,
+    ) -> None:
+        """Nobody is asked for what its kind cannot answer; each other has a reason of its own."""
+        nodes = []
+        for index, (kind, listed, healthy) in enumerate(known):
+            each = node(str(index), kind=kind)
+            ollama = Service.NATIVE in OFFERS[kind]
+            if listed is not None:
+                each.models = (models if ollama else openai_models)(*listed)
+            nodes.append(each if healthy else down(each))
+        for each, refusal in eligible(nodes, Want(model, service=service), ModelSizes()):
+            offered = service in OFFERS[each.config.kind]
+            self.assertEqual(offered, refusal is None or refusal.reason is not Reason.KIND)
 
     @given(
         st.lists(

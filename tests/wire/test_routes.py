@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 from twisted.trial.unittest import SynchronousTestCase
 
+from ollama_twisted.services import Service
 from ollama_twisted.wire.routes import Dialect, ModelIn, Route, Streams, find, safe_path
 
 MANAGING = [
@@ -40,6 +41,8 @@ class FindTests(SynchronousTestCase):
                 generates=True,
                 repeatable=True,
                 manages=False,
+                service=Service.NATIVE,
+                path="/api/chat",
             ),
         )
 
@@ -53,6 +56,8 @@ class FindTests(SynchronousTestCase):
                 streams=Streams.DEFAULT_ON,
                 repeatable=False,
                 manages=True,
+                service=Service.MANAGE,
+                path="/api/pull",
             ),
         )
 
@@ -95,9 +100,42 @@ class FindTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """An unknown path is for any node, and repeated only if that is harmless by its method."""
-        self.assertEqual(find(b"GET", b"/nonsense"), Route("other"))
-        self.assertEqual(find(b"POST", b"/api/nonsense"), Route("other", repeatable=False))
-        self.assertEqual(find(b"OPTIONS", b"*"), Route("other"))
+        self.assertEqual(find(b"GET", b"/nonsense"), Route("other", path="/nonsense"))
+        self.assertEqual(
+            find(b"POST", b"/api/nonsense"),
+            Route("other", repeatable=False, path="/api/nonsense"),
+        )
+        self.assertEqual(find(b"OPTIONS", b"*"), Route("other", path="/*"))
+
+    def test_services(self) -> None:
+        """Each path, known or not, needs one service of a node."""
+        for path, service in {
+            b"/": Service.NATIVE,
+            b"/api/chat": Service.NATIVE,
+            b"/api/nonsense": Service.NATIVE,
+            b"/nonsense": Service.NATIVE,
+            b"/api/delete": Service.MANAGE,  # by POST it is nothing, but nobody can be sure
+            b"/api/pull": Service.MANAGE,
+            b"/debug/pprof": Service.MANAGE,
+            b"/v1/chat/completions": Service.OPENAI,
+            b"/V1/chat/completions": Service.OPENAI,
+            b"/v1/nonsense": Service.OPENAI,
+            b"/v1/images/edits": Service.OPENAI,
+            b"/v1/responses": Service.RESPONSES,
+            b"/v1/responses/resp_1": Service.RESPONSES,
+            b"/v1/messages": Service.MESSAGES,
+            b"/v1/messages/count_tokens": Service.MESSAGES,
+            b"/v1/models": Service.MODELS,
+            b"/v1/models/m": Service.MODELS,
+            b"/v1/audio/transcriptions": Service.TRANSCRIPTIONS,
+            b"/v1/audio/translations": Service.AUDIO,
+            b"/v1/audio/speech": Service.AUDIO,
+        }.items():
+            self.assertEqual(find(b"POST", path).service, service, path)
+
+    def test_long_path(self) -> None:
+        """An outsider's path is not told back in full."""
+        self.assertEqual(len(find(b"GET", b"/x" * 5000).path), 100)
 
     def test_wrong_method(self) -> None:
         """A path that changes a node is guarded against every method that could."""
