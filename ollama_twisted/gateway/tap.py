@@ -96,6 +96,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from ollama_twisted.clock import use_monotonic_time
+    from ollama_twisted.gateway.descriptors import fitting
     from ollama_twisted.gateway.polling import poll_without_log_context
     from ollama_twisted.gateway.service import GatewayService
 
@@ -106,6 +107,7 @@ def makeService(options: Options) -> IService:
         demo = Demo.unless_ollama_runs(config)
         if demo is not None:
             config, notice = demo.config, demo.notice
+    config = fitting(config)
     for warning in config.warnings:
         _log.warn("{warning}", warning=warning)
     service = GatewayService(config, reactor, notice)
