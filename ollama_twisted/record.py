@@ -39,3 +39,6 @@ class Record:
     ended: float = 0.0
     relayed: int = 0
     final: Final | None = None
+    #: Of ``relayed`` and of the tokens generated, what was counted while the answer passed.
+    counted: int = 0
+    reckoned: float = 0.0

@@ -18,6 +18,7 @@ PURE = {"config", "errors", "metrics", "pool", "wire", "exporter.collector", "ex
 PURE |= {f"probe.{each}" for each in ("connection", "ss", "proc", "netstat", "lsof", "powershell")}
 PURE |= {f"probe.{each}" for each in ("traffic", "command", "snapshot", "hint")}
 
+PURE |= {"pulse", "web.changes", "web.loaded"}
 PURE |= {f"humaneval.{each}" for each in ("estimate", "extract", "prompt", "tally", "verdict")}
 
 IMPURE_LIBRARIES = {
@@ -45,8 +46,8 @@ READS_FILES = {"config"}
 
 # Lower may never import higher; of two names side by side, neither may import the other.
 NEVER = {
-    "pool": {"wire", "gateway", "exporter", "simulator", "probe", "web", "config.load"},
-    "wire": {"pool", "gateway", "exporter", "simulator", "probe", "web", "config"},
+    "pool": {"pulse", "wire", "gateway", "exporter", "simulator", "probe", "web", "config.load"},
+    "wire": {"pulse", "pool", "gateway", "exporter", "simulator", "probe", "web", "config"},
     "config": {"pool", "wire", "gateway", "exporter", "simulator", "probe", "web"},
     "metrics": {"pool", "gateway", "exporter", "simulator", "web"},
     "errors": {"pool", "wire", "config", "gateway", "exporter", "simulator", "probe", "web"},
@@ -54,7 +55,8 @@ NEVER = {
     "exporter": {"gateway", "simulator", "humaneval"},
     "simulator": {"gateway", "exporter", "humaneval"},
     "probe": {"gateway", "exporter", "simulator", "pool", "web", "humaneval"},
-    "web": {"gateway", "exporter", "simulator", "pool", "probe", "humaneval"},
+    "pulse": {"wire", "gateway", "exporter", "simulator", "probe", "web.events", "web.site"},
+    "web": {"pulse", "gateway", "exporter", "simulator", "pool", "probe", "humaneval"},
     "humaneval": {"gateway", "exporter", "simulator", "pool", "probe", "web"},
 }
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client.core import InfoMetricFamily, Metric
 
 from ollama_twisted.exporter.families import NODE, Labelled, counter, gauge
-from ollama_twisted.exporter.view import Model, ProcessFacts, View
+from ollama_twisted.exporter.view import ProcessFacts, View
+from ollama_twisted.web.loaded import Model
 
 
 def api_families(view: View) -> Iterable[Metric]:

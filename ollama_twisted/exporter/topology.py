@@ -8,14 +8,12 @@ configuration alone: no address of anybody is in here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import Any
 
 from ollama_twisted.exporter.pace import UNKNOWN, Bytes, Pace, Rates
 from ollama_twisted.exporter.view import LOCAL, OTHER, ROUTER, NodeView, View
 from ollama_twisted.probe.snapshot import Traffic
-
-SCHEMA = 1
+from ollama_twisted.web.changes import SCHEMA, changes, iso
 
 Document = dict[str, Any]
 
@@ -42,18 +40,12 @@ class Topology:
         before = self.document
         paces = self._pace.look(view.time, _sums(view))
         nodes, links = _nodes(view, paces), list(_links(view, paces))
-        changed = {
-            "nodes": _changed(before["nodes"], nodes),
-            "links": _changed(before["links"], links),
-        }
-        removed = {
-            "nodes": _removed(before["nodes"], nodes),
-            "links": _removed(before["links"], links),
-        }
-        if not any((*changed.values(), *removed.values())):
+        changed_nodes, removed_nodes = changes(_by_id(before["nodes"]), _by_id(nodes))
+        changed_links, removed_links = changes(_by_id(before["links"]), _by_id(links))
+        if not (changed_nodes or changed_links or removed_nodes or removed_links):
             return None
         self._number += 1
-        told = {"schema": SCHEMA, "seq": self._number, "time": _iso(view.time)}
+        told = {"schema": SCHEMA, "seq": self._number, "time": iso(view.time)}
         first = view.nodes[0] if view.nodes else None
         self.document = {
             **told,
@@ -62,7 +54,12 @@ class Topology:
             "nodes": nodes,
             "links": links,
         }
-        return {**told, **changed, "removed": removed}
+        return {
+            **told,
+            "nodes": changed_nodes,
+            "links": changed_links,
+            "removed": {"nodes": removed_nodes, "links": removed_links},
+        }
 
 
 def _sums(view: View) -> dict[str, Bytes]:
@@ -159,17 +156,5 @@ def _source(traffic: Traffic | None) -> dict[str, str] | None:
     return {"method": traffic.method.value, "quality": traffic.quality.value}
 
 
-def _changed(before: list[Document], now: list[Document]) -> list[Document]:
-    known = {each["id"]: each for each in before}
-    return [each for each in now if known.get(each["id"]) != each]
-
-
-def _removed(before: list[Document], now: list[Document]) -> list[str]:
-    left = {each["id"] for each in now}
-    return [each["id"] for each in before if each["id"] not in left]
-
-
-def _iso(time: float) -> str | None:
-    if not time:
-        return None
-    return datetime.fromtimestamp(time, timezone.utc).isoformat(timespec="seconds")
+def _by_id(items: Iterable[Document]) -> dict[str, Document]:
+    return {each["id"]: each for each in items}

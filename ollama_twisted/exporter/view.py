@@ -7,22 +7,13 @@ from dataclasses import dataclass, field
 
 from ollama_twisted.probe.connection import Connections
 from ollama_twisted.probe.snapshot import ProbeReport, Traffic
+from ollama_twisted.web.loaded import Model
 
 #: What clients are called that no configuration names: of this machine, and of all others.
 LOCAL, OTHER = "local", "other"
 
 #: Who a connection is taken to come from as long as no router is named.
 ROUTER = "router"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model in an Ollama's memory; ``expires`` is Unix time, ``None`` if it stays."""
-
-    name: str
-    size: int | None
-    vram: int | None
-    expires: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _log = Logger()
 
 Ask = Callable[[NodeConfig, Address, str, float], Coroutine[Any, Any, Any]]
+_NOTHING: list[Any] = []
 
 
 class NodeCheck:
@@ -222,6 +223,12 @@ class Checker(Service):
         for check in self.checks.values():
             check.stop()
         super().stopService()
+
+    def loaded(self, name: str) -> list[Any]:
+        """What this node said last of the models in its memory; the same object until it is asked
+        again."""
+        check = self.checks.get(name)
+        return check.loaded if check is not None else _NOTHING
 
     def refresh(self, name: str) -> None:
         check = self.checks.get(name)

@@ -10,14 +10,17 @@ from ollama_twisted.config.resolved import Config, GatewayLimits, NodeConfig
 from ollama_twisted.gateway.accesslog import AccessLog
 from ollama_twisted.gateway.connection import NodeConnection
 from ollama_twisted.gateway.failures import Refused
+from ollama_twisted.gateway.live import Live
 from ollama_twisted.gateway.reasons import told_why
 from ollama_twisted.gateway.upstream import EndpointFor, Upstream
 from ollama_twisted.metrics import OTHER, GatewayMetrics, NodeView, PoolView
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.pool import NodePool
+from ollama_twisted.pulse.tally import Tallies
 from ollama_twisted.record import Record
 from ollama_twisted.services import Kind
+from ollama_twisted.web.changes import iso
 from ollama_twisted.web.hosts import is_loopback
 from ollama_twisted.wire.ask import Ask
 from ollama_twisted.wire.head import RequestHead
@@ -40,8 +43,9 @@ class Gateway:
     """
     The shared state of a running gateway.
 
-    ``lists`` and ``refresh`` are set by the composition root: what answers for
-    all nodes, and what asks a node for its models anew.
+    ``lists``, ``refresh`` and ``loaded`` are set by the composition root: what answers
+    for all nodes, what asks a node for its models anew, and what a node said last of
+    those in its memory.
     """
 
     def __init__(self, config: Config, pool: NodePool, endpoint: EndpointFor, reactor: Any) -> None:
@@ -57,6 +61,7 @@ class Gateway:
         self.access_log: AccessLog | None = None
         self.lists: NodeLists | None = None
         self.refresh: Callable[[str], None] = lambda name: None
+        self.loaded: Callable[[str], list[Any]] = lambda name: []
         self.client_connections = 0
         #: Said on the status page above everything else.
         self.notice = ""
@@ -65,6 +70,8 @@ class Gateway:
         self._labels = {node.name: node.name.encode() for node in config.nodes}
         self._own_fields = {node.name: _own_fields(node) for node in config.nodes}
         self._known: set[str] = set()
+        self.tallies = Tallies(self.date)
+        self.live = Live(self)
 
     # For exchanges.
 
@@ -137,6 +144,7 @@ class Gateway:
     def account(self, record: Record) -> None:
         """An exchange has ended, one way or another."""
         self.metrics.observe(record, self._model_label(record.model))
+        self.tallies.count(record)
         if self.access_log is not None:
             self.access_log.add(record)
 
@@ -177,10 +185,15 @@ class Gateway:
         """A moment of the monotonic clock in Unix time."""
         return None if moment is None else time.time() - self.seconds() + moment
 
+    def date(self, moment: float) -> str:
+        """A moment of the monotonic clock, in words."""
+        return iso(time.time() - self.seconds() + moment) or ""
+
     def sweep(self, now: float) -> None:
         """Told about once a second."""
         for upstream in self.upstreams.values():
             upstream.sweep(now)
+        self.live.tick(now)
 
     def close(self) -> None:
         for upstream in self.upstreams.values():

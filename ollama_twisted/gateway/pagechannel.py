@@ -144,6 +144,9 @@ class PageChannel(Protocol):
     def loseConnection(self) -> None:
         self.close()
 
+    def forceAbortClient(self) -> None:
+        self.abort()
+
     def getPeer(self) -> Any:
         return self.transport.getPeer()
 

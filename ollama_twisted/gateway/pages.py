@@ -9,6 +9,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from ollama_twisted.gateway.core import Gateway
+from ollama_twisted.gateway.livepages import add_live_pages
 from ollama_twisted.gateway.nodepages import NodesFolder
 from ollama_twisted.gateway.nodeview import configuration, kind_of, place_of, settings_of
 from ollama_twisted.gateway.people import FRAME, Dashboard
@@ -118,6 +119,7 @@ def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
     api = Resource()
     api.putChild(b"nodes", NodesResource(gateway))
     api.putChild(b"routing", routing_pages(gateway))
+    add_live_pages(api, gateway)
     debug = Folder()
     debug.putChild(b"config", ConfigResource(gateway))
     dashboard = Page("/", "Dashboard", "dashboard.js")

@@ -59,6 +59,7 @@ class GatewayService(MultiService):
         self.checker = Checker(gateway, asker, random)
         gateway.lists = NodeLists(gateway, asker, self.checker)
         gateway.refresh = self.checker.refresh
+        gateway.loaded = self.checker.loaded
         self.site = GatewaySite(pages(gateway, registry), gateway)
 
         if config.gateway.access_log != "off":
@@ -88,6 +89,8 @@ class GatewayService(MultiService):
         _log.info("stopping; {busy} answers are under way", busy=self.site.busy)
         for listener in self.listeners:
             await maybeDeferred(listener.stopService)
+        # Whoever listens would do so for ever.
+        self.gateway.live.close()
         self.site.drain()
         deadline = self._reactor.seconds() + self.config.gateway.drain
         while self.site.busy and self._reactor.seconds() < deadline:

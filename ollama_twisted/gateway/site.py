@@ -26,6 +26,9 @@ PAGES = frozenset(
         b"/api/nodes",
         b"/api/routing/query",
         b"/api/routing/rules",
+        b"/api/topology",
+        b"/api/events",
+        b"/api/history",
         b"/debug/config",
         b"/favicon.ico",
     }

@@ -150,3 +150,10 @@ def fits(size_range: SizeRange, size_b: float) -> bool:
     """Is a size within the range, both ends included?"""
     upper = size_range.max_b
     return size_range.min_b <= size_b and (upper is None or size_b <= upper)
+
+
+def passing(node: Node) -> Refusal:
+    """Why a node that may serve is not free at this moment."""
+    if node.full:
+        return Refusal(Reason.FULL, f"{node.in_flight} requests in flight")
+    return Refusal(Reason.EJECTED, "ejected after failures")

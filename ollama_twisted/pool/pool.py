@@ -8,21 +8,15 @@ from random import Random
 
 from ollama_twisted.config.resolved import Config, ModelSizes
 from ollama_twisted.pool.breaker import Circuit
-from ollama_twisted.pool.eligibility import Reason, Refusal, Want, eligible, refusals
+from ollama_twisted.pool.eligibility import Refusal, Want, eligible, passing, refusals
+from ollama_twisted.pool.known import Known
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.pool.line import Line, Waiter
-from ollama_twisted.pool.models import LONGEST_NAME, NodeModels
+from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.preview import Preview, Verdict
 from ollama_twisted.pool.selection import STRATEGIES, Strategy
 from ollama_twisted.pool.warmth import name_of
-from ollama_twisted.services import Service
-
-#: Names whose nodes are remembered; an outsider's inventions push out no more than that.
-REMEMBERED = 1024
-
-#: A model and a service.
-_Key = tuple[str | None, Service]
 
 _FAILED = frozenset({Outcome.UNREACHABLE, Outcome.RESET, Outcome.GATEWAY_ERROR})
 
@@ -48,12 +42,19 @@ class NodePool:
         self.nodes: dict[str, Node] = {}
         self._draining: dict[str, Node] = {}
         self.line = Line(config.line.max_waiting, self._eligible_for)
-        self._eligible: dict[_Key, tuple[Node, ...]] = {}
-        self._passed_over: dict[_Key, str] = {}
+        self._known = Known()
+        self._eligible = self._known.nodes
         self._sizes: ModelSizes
         self._strategy: Strategy
         self._granting = False
+        #: Called when a node has turned, for better or worse, or tells of other models.
+        self.turned: Callable[[], None] = lambda: None
         self._configure(config)
+
+    @property
+    def leaving(self) -> tuple[Node, ...]:
+        """Nodes that the configuration has no more, and that still work."""
+        return tuple(self._draining.values())
 
     # Choosing.
 
@@ -130,23 +131,12 @@ class NodePool:
         if found is None:
             judged = eligible(self.nodes.values(), want, self._sizes)
             found = tuple(node for node, refusal in judged if refusal is None)
-            self._remember(key, found, refusals(judged))
+            self._known.remember(key, found, refusals(judged))
         return found
-
-    def _remember(self, key: _Key, nodes: tuple[Node, ...], passed_over: str) -> None:
-        # Whoever asks chooses the names: neither their number nor their length
-        # may fill the memory.
-        model, _ = key
-        if model is None or len(model) <= LONGEST_NAME:
-            if len(self._eligible) >= REMEMBERED:
-                self._eligible.clear()
-                self._passed_over.clear()
-            self._eligible[key] = nodes
-            self._passed_over[key] = passed_over
 
     def passed_over(self, want: Want) -> str:
         """Which nodes may not serve the request, whatever their load, and why; for the log."""
-        return self._passed_over.get((want.model, want.service), "")
+        return self._known.passed_over.get((want.model, want.service), "")
 
     def explain(self, want: Want, now: float) -> list[tuple[Node, Refusal | None]]:
         """Each node, with the reason why it may not serve the request at this moment."""
@@ -154,7 +144,7 @@ class NodePool:
         may = [node for node, refusal in judged if refusal is None]
         free = {node.name for node in self._candidates(may, frozenset(), now)}
         return [
-            (node, _passing(node) if refusal is None and node.name not in free else refusal)
+            (node, passing(node) if refusal is None and node.name not in free else refusal)
             for node, refusal in judged
         ]
 
@@ -175,6 +165,7 @@ class NodePool:
         """The node has begun a good answer; called by its lease."""
         if lease.node.breaker.answering(lease.request):
             self._now = now
+            self.turned()
             self._grant()
 
     def ended(self, lease: Lease, outcome: Outcome, now: float) -> None:
@@ -182,6 +173,7 @@ class NodePool:
         self._now = now = max(now, self._now)
         node = lease.node
         node.in_flight -= 1
+        circuit = node.breaker.circuit
         if lease.model is not None:
             node.holdings.ended(lease.model, outcome in _FAILED)
         if outcome is Outcome.ANSWERED:
@@ -194,6 +186,8 @@ class NodePool:
             unreachable = outcome is Outcome.UNREACHABLE
             jitter = self._random.uniform(0.9, 1.1)
             node.breaker.failed(lease.request, now, unreachable, jitter)
+        if node.breaker.circuit is not circuit:
+            self.turned()
         if node.draining and not node.in_flight:
             self._draining.pop(node.name, None)
         if self.line:
@@ -213,6 +207,7 @@ class NodePool:
         if node is None:
             return False
         self._now = now
+        before = (node.last_check_error, node.breaker.circuit)
         node.last_check, node.last_check_error = now, error
         if version is not None:
             node.version = version
@@ -220,6 +215,8 @@ class NodePool:
         node.breaker.checked(ok, node.config.health.rise)
         if changed:
             self._changed()
+        if changed or before != (error, node.breaker.circuit):
+            self.turned()
         if models is not None:
             self.listed(name, models)
         self._grant()
@@ -234,6 +231,7 @@ class NodePool:
         if node.models != models:
             node.models = models
             self._changed()
+            self.turned()
             self._grant()
 
     # Changing.
@@ -271,8 +269,7 @@ class NodePool:
 
     def _changed(self) -> None:
         """Who may serve what must be asked anew."""
-        self._eligible.clear()
-        self._passed_over.clear()
+        self._known.forget()
         self.line.regroup()
 
     def _grant(self) -> None:
@@ -284,10 +281,3 @@ class NodePool:
             self.line.grant(self._lease)
         finally:
             self._granting = False
-
-
-def _passing(node: Node) -> Refusal:
-    """Why a node that may serve is not free at this moment."""
-    if node.full:
-        return Refusal(Reason.FULL, f"{node.in_flight} requests in flight")
-    return Refusal(Reason.EJECTED, "ejected after failures")

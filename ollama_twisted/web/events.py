@@ -7,10 +7,10 @@ itself after ``RETRY`` and is greeted with the whole picture again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
@@ -30,8 +30,11 @@ _BEAT = b": still here\n\n"
 
 def event(name: str, number: int, document: Any) -> bytes:
     """One event as it crosses the wire."""
-    data = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {name}\nid: {number}\ndata: {data}\n\n".encode()
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (
+        name.encode(),
+        number,
+        msgspec.json.encode(document),
+    )
 
 
 @implementer(IPushProducer)
@@ -61,8 +64,10 @@ class _Listener:
             channel.forceAbortClient()
 
     def close(self) -> None:
-        """End it as it should end."""
-        if not self._gone:
+        """End it as it should end, or at once if that would have to be waited for."""
+        if self._paused:
+            self.drop()
+        elif not self._gone:
             self._request.unregisterProducer()
             self._request.finish()
 

@@ -13,10 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from ollama_twisted.exporter.api import ApiWatch, read_models
+from ollama_twisted.exporter.api import ApiWatch
 from ollama_twisted.exporter.settings import Watched
-from ollama_twisted.exporter.view import ApiView, Model
+from ollama_twisted.exporter.view import ApiView
 from ollama_twisted.web.asking import Asker
+from ollama_twisted.web.loaded import Model, read_models
 from ollama_twisted.web.pages import JsonResource
 
 PS = {

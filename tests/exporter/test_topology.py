@@ -43,7 +43,7 @@ class DocumentTests(SynchronousTestCase):
             {
                 "schema": 1,
                 "seq": 1,
-                "time": "1970-01-01T00:16:40+00:00",
+                "time": "1970-01-01T00:16:40Z",
                 "node": "node1",
                 "bytes": {"method": "ss_events", "quality": "exact"},
             },

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from ollama_twisted.exporter.collector import ExporterCollector
 from ollama_twisted.exporter.core import Exporter
 from ollama_twisted.exporter.settings import Peer, Settings, Watched
-from ollama_twisted.exporter.view import ApiView, Model, ProcessFacts, View
+from ollama_twisted.exporter.view import ApiView, ProcessFacts, View
 from ollama_twisted.probe.connection import Connections, State
 from ollama_twisted.probe.snapshot import (
     Method,
@@ -20,6 +20,7 @@ from ollama_twisted.probe.snapshot import (
     Snapshot,
     Traffic,
 )
+from ollama_twisted.web.loaded import Model
 
 MODEL = Model("llama3.2:3b", 3_000, 2_500, 1_900_000_000.0)
 UP = ApiView(True, "0.12.0", (MODEL,))

@@ -7,10 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from ollama_twisted.config.resolved import BreakerConfig, HealthConfig, NodeConfig, SizeRange
 from ollama_twisted.pool.breaker import Circuit
 from ollama_twisted.pool.eligibility import Reason, Want
+from ollama_twisted.pool.known import REMEMBERED
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.pool.line import LineFull
 from ollama_twisted.pool.models import LONGEST_NAME
-from ollama_twisted.pool.pool import REMEMBERED, Blocked, NodePool
+from ollama_twisted.pool.pool import Blocked, NodePool
 from tests.pool.nodes import config, end, models, node_config, pool_of
 
 ANY = Want()

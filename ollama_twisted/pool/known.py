@@ -1,0 +1,42 @@
+"""Which nodes may serve what, remembered from one request to the next."""
+
+from __future__ import annotations
+
+from ollama_twisted.pool.models import LONGEST_NAME
+from ollama_twisted.pool.node import Node
+from ollama_twisted.services import Service
+
+#: Names whose nodes are remembered; an outsider's inventions push out no more than that.
+REMEMBERED = 1024
+
+#: A model, if one is asked for, and what it is asked to do.
+Key = tuple[str | None, Service]
+
+
+class Known:
+    """
+    The nodes by what is asked, and in words why the others may not serve it.
+
+    Whoever asks chooses the names: neither their number nor their length may fill
+    the memory.
+    """
+
+    __slots__ = ("nodes", "passed_over")
+
+    def __init__(self) -> None:
+        self.nodes: dict[Key, tuple[Node, ...]] = {}
+        self.passed_over: dict[Key, str] = {}
+
+    def remember(self, key: Key, nodes: tuple[Node, ...], passed_over: str) -> None:
+        """So it is, until it is forgotten."""
+        model, _ = key
+        if model is None or len(model) <= LONGEST_NAME:
+            if len(self.nodes) >= REMEMBERED:
+                self.forget()
+            self.nodes[key] = nodes
+            self.passed_over[key] = passed_over
+
+    def forget(self) -> None:
+        """It must be asked anew."""
+        self.nodes.clear()
+        self.passed_over.clear()

@@ -1,0 +1,49 @@
+"""How fast something grows: the difference of two looks at what is counted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from ollama_twisted.pulse.shape import Rate
+
+#: A pace is taken over so many looks, which are a second apart.
+LOOKS = 5
+
+Counts = tuple[float, ...]
+
+
+def digits(value: float) -> float:
+    """Three digits of a number: what is beyond them is noise, and noise is no news."""
+    return float(f"{value:.3g}")
+
+
+class Pace:
+    """How fast several rows of counts grow, by the name of the row."""
+
+    def __init__(self) -> None:
+        self._looks: dict[str, deque[tuple[float, Counts]]] = {}
+
+    def look(self, now: float, counts: Mapping[str, Counts]) -> None:
+        """These are the counts at this moment; rows not named are forgotten."""
+        known, self._looks = self._looks, {}
+        for name, row in counts.items():
+            looks = known.get(name)
+            if looks is None:
+                looks = deque(maxlen=LOOKS + 1)
+            looks.append((now, row))
+            self._looks[name] = looks
+
+    def of(self, name: str, width: int) -> tuple[Rate, ...]:
+        """The growth a second of each count in a row of so many; ``None`` before two looks."""
+        looks = self._looks.get(name)
+        if looks is None or len(looks) < 2:
+            return (None,) * width
+        (since, before), (now, row) = looks[0], looks[-1]
+        if now <= since:
+            return (None,) * width
+        # What was reckoned may turn out to have been too much.
+        return tuple(
+            digits(max(0.0, count - was) / (now - since))
+            for was, count in zip(before, row, strict=True)
+        )

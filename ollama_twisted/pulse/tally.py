@@ -1,0 +1,140 @@
+"""What each node has done, and the gateway: counted once a request, when that has ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from statistics import median
+
+from ollama_twisted.pulse.rates import digits
+from ollama_twisted.pulse.shape import Failure, Rate
+from ollama_twisted.record import Record
+
+#: First tokens are remembered for so many seconds, and so many of them.
+RECENT, REMEMBERED = 60.0, 64
+#: How many failures of a node are remembered, and how long a text says what happened.
+FAILURES, LONGEST_TEXT = 10, 300
+#: As many tokens say what a token takes; older answers count less and less.
+ENOUGH_TOKENS = 100_000
+
+
+def plain(text: str, limit: int = LONGEST_TEXT) -> str:
+    """A text of somebody else's as it may be told: not too long, without half characters."""
+    return text[:limit].encode("utf-8", "replace").decode()
+
+
+class Tally:
+    """What one node, or the gateway as a whole, has done."""
+
+    __slots__ = ("bytes", "failed", "first_tokens", "requests", "tokens")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.failed = 0
+        self.tokens = 0.0
+        self.bytes = 0
+        self.first_tokens: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+
+    def count(self, record: Record) -> None:
+        """An exchange has ended."""
+        self.requests += 1
+        self.bytes += record.relayed - record.counted
+        if record.failure and record.failure != "client_left":
+            self.failed += 1
+        final = record.final
+        if final is not None and final.generated_tokens is not None:
+            self.tokens += final.generated_tokens - record.reckoned
+            if record.streamed and record.first_at > 0:
+                self.first_tokens.append((record.ended, record.first_at - record.started))
+
+    def first_token(self, now: float) -> Rate:
+        """How long the first token took: the median of the last minute."""
+        while self.first_tokens and self.first_tokens[0][0] < now - RECENT:
+            self.first_tokens.popleft()
+        seconds = [each for _, each in self.first_tokens]
+        return digits(median(seconds)) if seconds else None
+
+
+class Tallies:
+    """
+    What all nodes have done, and the gateway; and what went wrong.
+
+    ``date`` tells a moment of the records' clock in words.
+    """
+
+    def __init__(self, date: Callable[[float], str]) -> None:
+        self._date = date
+        self.gateway = Tally()
+        self.nodes: dict[str, Tally] = {}
+        self._failures: dict[str, deque[Failure]] = {}
+        #: Failures since they were last taken: how many of each node, and the last one.
+        self._news: dict[str, tuple[int, str]] = {}
+        #: Bytes and tokens of streamed answers that are over, by operation.
+        self._taken: dict[str, tuple[float, float]] = {}
+
+    def count(self, record: Record) -> None:
+        """An exchange has ended, one way or another."""
+        self.gateway.count(record)
+        for name, reason in record.retries:
+            self._failed(name, record.ended, reason, "")
+        name = record.node
+        if not name:
+            return
+        self._of(name).count(record)
+        if record.failure and record.failure != "client_left":
+            self._failed(name, record.ended, record.failure, record.detail)
+        final = record.final
+        if record.streamed and final is not None and final.generated_tokens:
+            size, tokens = self._taken.get(record.operation, (0.0, 0.0))
+            if tokens > ENOUGH_TOKENS:
+                size, tokens = size / 2, tokens / 2
+            self._taken[record.operation] = (
+                size + record.relayed,
+                tokens + final.generated_tokens,
+            )
+
+    def _failed(self, name: str, time: float, reason: str, detail: str) -> None:
+        failures = self._failures.setdefault(name, deque(maxlen=FAILURES))
+        failures.append(Failure(self._date(time), reason, plain(detail)))
+        count, _ = self._news.get(name, (0, ""))
+        self._news[name] = (count + 1, reason)
+
+    def failures(self, name: str) -> tuple[Failure, ...]:
+        """The last failures of a node, oldest first."""
+        return tuple(self._failures.get(name, ()))
+
+    def take_news(self) -> Mapping[str, tuple[int, str]]:
+        """How often each node has failed since this was last asked, and how at last."""
+        news, self._news = self._news, {}
+        return news
+
+    def passing(self, record: Record, relayed: int) -> None:
+        """
+        So much of an answer has been relayed, which is not over.
+
+        How many tokens are in there is reckoned from those that are, and is set
+        right when it ends.
+        """
+        more = relayed - record.counted
+        if not more:
+            return
+        record.counted = relayed
+        size, tokens = self._taken.get(record.operation, (0.0, 0.0))
+        generated = more * tokens / size if size and record.streamed else 0.0
+        record.reckoned += generated
+        for tally in (self.gateway, self._of(record.node)):
+            tally.bytes += more
+            tally.tokens += generated
+
+    def _of(self, name: str) -> Tally:
+        tally = self.nodes.get(name)
+        if tally is None:
+            tally = self.nodes[name] = Tally()
+        return tally
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Forget the nodes that are none of these."""
+        kept = {*names}
+        for counts in (self.nodes, self._failures, self._news):
+            for gone in counts.keys() - kept:
+                del counts[gone]
