@@ -151,6 +151,7 @@ class GatewayLimits:
     listen: tuple[str, ...] = (f"tcp:{GATEWAY_PORT}:interface={GATEWAY_HOST}",)
     max_connections: int = 10_000
     max_body: int = 100 * 2**20
+    max_upload: int | None = None
     memory_body: int = 2**20
     head_timeout: float = 10.0
     body_timeout: float = 30.0

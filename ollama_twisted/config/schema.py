@@ -51,6 +51,10 @@ class Gateway(Entry, frozen=True):
     max_body: Annotated[
         Maybe[kinds.Bytes], says("The largest request body in bytes; beyond it: 413.")
     ] = UNSET
+    max_upload: Annotated[
+        Maybe[kinds.Bytes | None],
+        says("The largest blob that may be uploaded, in bytes; null: of any size."),
+    ] = UNSET
     memory_body: Annotated[
         Maybe[kinds.Bytes], says("Larger request bodies wait in a file, not in memory.")
     ] = UNSET

@@ -6,6 +6,12 @@ import mmap
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
+from ollama_twisted.wire.framing import ChunkedBody
+from ollama_twisted.wire.head import BadRequest, RequestHead
+
+#: Bytes of a body that must come each second on average, once it has had its first time.
+SLOWEST = 1024
+
 
 class Body:
     """
@@ -15,13 +21,39 @@ class Body:
     place on a node, and a second attempt sends the same bytes again.
     """
 
-    __slots__ = ("_bound", "_file", "_parts", "size")
+    __slots__ = ("_bound", "_file", "_framing", "_length", "_limit", "_parts", "ended", "size")
 
-    def __init__(self, bound: int = 2**20) -> None:
+    def __init__(
+        self, bound: int = 2**20, head: RequestHead | None = None, limit: int = 2**63
+    ) -> None:
         self._bound = bound
+        self._limit = limit
+        self._length = head.length if head is not None else 0
+        self._framing = ChunkedBody() if head is not None and head.chunked else None
         self._parts: list[bytes] = []
         self._file: BinaryIO | None = None
         self.size = 0
+        #: Nothing more of it will come.
+        self.ended = self._framing is None and not self._length
+
+    def feed(self, data: bytes) -> bytes:
+        """
+        Take what the client has sent; what came behind the body's end is given back.
+
+        @raise BadRequest: it is longer than it may be.
+        @raise FramingError: nothing after these bytes means anything.
+        """
+        if self._framing is not None:
+            _, payload, self.ended, rest = self._framing.feed(data)
+            if self.size + len(payload) > self._limit:
+                raise too_long(self._limit)
+        else:
+            missing = self._length - self.size
+            payload, rest = data[:missing], data[missing:]
+            self.ended = len(payload) == missing
+        if payload:
+            self.add(payload)
+        return rest
 
     def add(self, data: bytes) -> None:
         self.size += len(data)
@@ -33,6 +65,11 @@ class Body:
             self._file = TemporaryFile(prefix="ollama-gateway-")  # noqa: SIM115
             self._file.writelines(self._parts)
             self._parts.clear()
+
+    @property
+    def length(self) -> int:
+        """How long it is, once it has ended."""
+        return self.size
 
     @property
     def spooled(self) -> BinaryIO | None:
@@ -56,3 +93,8 @@ class Body:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def too_long(limit: int) -> BadRequest:
+    """What is said of a body that is longer than it may be."""
+    return BadRequest(413, f"the body is longer than {limit} bytes")

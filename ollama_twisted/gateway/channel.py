@@ -12,17 +12,18 @@ from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
-from ollama_twisted.gateway.body import Body
+from ollama_twisted.gateway.body import SLOWEST, Body, too_long
 from ollama_twisted.gateway.exchange import Exchange
+from ollama_twisted.gateway.managing import Managing
 from ollama_twisted.gateway.pagechannel import PageChannel
-from ollama_twisted.web.hosts import is_loopback
-from ollama_twisted.wire.framing import ChunkedBody, FramingError
+from ollama_twisted.gateway.upload import CONTINUE, Upload
+from ollama_twisted.wire.framing import FramingError
 from ollama_twisted.wire.head import MAX_HEAD, BadRequest, RequestHead, read_request
+from ollama_twisted.wire.routes import Route, find
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.site import GatewaySite
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 MAX_PIPELINED = 64 * 1024
 #: How long an answer that ends a connection may take to arrive (RFC 9112 9.6).
 LINGER = 5.0
-#: Bytes of a body that must come each second on average, once it has had its first time.
-SLOWEST = 1024
 
 
 class _State(Enum):
@@ -52,15 +51,11 @@ class Channel(PageChannel):
         self.site = site
         self.factory = site
         self.due = inf
-        #: The client's address, and whether it reached us at one that is this machine's only.
-        self.peer = b""
-        self.local = False
-        self.proto = b"http"
         self._state = _State.IDLE
         self._buffer = b""
         self._head: RequestHead | None = None
-        self._body: Body | None = None
-        self._framing: ChunkedBody | None = None
+        self._route: Route | None = None
+        self._body: Body | Upload | None = None
         #: When the body must be here, if nothing of it has come.
         self._in_pace = inf
         self._served: Exchange | Request | None = None
@@ -70,12 +65,7 @@ class Channel(PageChannel):
     # What Twisted's transport tells us.
 
     def connectionMade(self) -> None:
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-        self.transport.registerProducer(self, True)
-        self.peer = getattr(self.transport.getPeer(), "host", "unix").encode("ascii")
-        self.local = is_loopback(getattr(self.transport.getHost(), "host", ""))
-        self.proto = b"https" if self.isSecure() else b"http"
+        super().connectionMade()
         self._wait(self.site.limits.keep_alive)
         if not self.site.joined(self):
             self._refuse(BadRequest(503, "too many connections"))
@@ -154,56 +144,57 @@ class Channel(PageChannel):
             return b""
         self._head = head = read_request(data[start:end])
         data = data[end + 4 :]
-        if head.length > limits.max_body:
-            raise BadRequest(413, f"the body is longer than {limits.max_body} bytes")
+        self._route = route = find(head.method, head.path)
+        if route.passes:
+            self._body = Upload(head, limits, self, self.site.seconds)
+        elif head.length > limits.max_body:
+            raise too_long(limits.max_body)
+        else:
+            self._body = Body(limits.memory_body, head, limits.max_body)
         self.site.admit(head, self)
-        self._body = Body(limits.memory_body)
         if head.chunked or head.length:
-            if head.expect_continue and not data:
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._framing = ChunkedBody() if head.chunked else None
             self._state = _State.BODY
+            if route.passes:
+                self._begin()
+                return data
             self._wait(limits.body_timeout)
             self._in_pace = self.due
+            if head.expect_continue and not data:
+                self.transport.write(CONTINUE)
             # An empty chunked body may be here whole.
             return self._read_body(data) if data else b""
+        self._state = _State.BUSY
         self._begin()
         return data
 
     def _read_body(self, data: bytes) -> bytes:
-        head, body = self._head, self._body
-        assert head is not None and body is not None
-        limits = self.site.limits
-        if self._framing is not None:
-            _, payload, ended, rest = self._framing.feed(data)
-            if body.size + len(payload) > limits.max_body:
-                raise BadRequest(413, f"the body is longer than {limits.max_body} bytes")
-        else:
-            missing = head.length - body.size
-            payload, rest = data[:missing], data[missing:]
-            ended = len(payload) == missing
-        if payload:
-            body.add(payload)
-        if ended:
-            self._framing = None
-            self._begin()
-        else:
-            self._wait(limits.body_timeout)
+        body = self._body
+        assert body is not None
+        rest = body.feed(data)
+        if self._state is not _State.BODY:
+            return rest  # what came was answered already, or its client cut off
+        if body.ended:
+            self._state = _State.BUSY
+            self.due = inf
+            if self._served is None:
+                self._begin()
+        elif self._served is None:
+            self._wait(self.site.limits.body_timeout)
             self.due = min(self.due, self._in_pace + body.size / SLOWEST)
         return rest
 
     def _begin(self) -> None:
-        """A request is here, whole."""
-        head, body = self._head, self._body
-        assert head is not None and body is not None
-        self._state = _State.BUSY
+        """A request is here, with as much of its body as must be."""
+        head, body, route = self._head, self._body, self._route
+        assert head is not None and body is not None and route is not None
         self.due = inf
         self._keep_alive = head.keep_alive and not self.site.draining
-        if self.site.owns(head):
+        if isinstance(body, Body) and self.site.owns(head):
             self._served = page = self.begin_page(head, body)
             page.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
         else:
-            self._served = exchange = Exchange(self.site.gateway, self, head, body)
+            kind = Managing if route.many else Exchange
+            self._served = exchange = kind(self.site.gateway, self, head, body, route)
             exchange.begin()
 
     # Answering.
@@ -217,10 +208,11 @@ class Channel(PageChannel):
 
     def done(self) -> None:
         """The answer has been written, whole; the next request may be read."""
+        unread = self._state is _State.BODY
         self._served = None
         self._head = self._body = None
-        if not self._keep_alive:
-            self._end()
+        if unread or not self._keep_alive:
+            self._end(lingering=unread)
             return
         self._state = _State.IDLE
         self._next()
@@ -240,7 +232,12 @@ class Channel(PageChannel):
 
     def _refuse(self, error: BadRequest) -> None:
         """Say what is wrong, and hang up: what follows on this connection cannot be trusted."""
-        self._served = None
+        served, self._served = self._served, None
+        if isinstance(served, Exchange):
+            served.client_left()
+            if served.record.status:
+                self.abort()  # it was being answered already
+                return
         if self._body is not None:
             self._body.close()
             self._body = None
@@ -288,7 +285,7 @@ class Channel(PageChannel):
         """Told about once a second."""
         if isinstance(self._served, Exchange):
             self._served.sweep(now)
-        elif now >= self.due:
+        if now >= self.due:
             self.due = inf
             if self._state is _State.ENDING or self.paused:
                 self.abort()

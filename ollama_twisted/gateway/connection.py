@@ -22,6 +22,7 @@ from ollama_twisted.gateway.failures import (
     Unreachable,
 )
 from ollama_twisted.gateway.task import Signal
+from ollama_twisted.gateway.upload import Taker, Upload
 from ollama_twisted.wire.framing import ChunkedBody, CloseBody, FramingError, LengthBody
 from ollama_twisted.wire.head import MAX_HEAD, AnswerHead, BadAnswer, read_answer
 
@@ -79,7 +80,7 @@ class NodeConnection(TwistedProtocol):
         self._length: int | None = None
         self._body: ChunkedBody | LengthBody | CloseBody | None = None
         self._sink: Sink | None = None
-        self._upload: FileSender | None = None
+        self._upload: FileSender | Taker | None = None
 
     def connectionMade(self) -> None:
         # Through TLS the option belongs to the transport below, which a
@@ -87,7 +88,7 @@ class NodeConnection(TwistedProtocol):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
 
-    def ask(self, head: bytes, body: Body, head_only: bool) -> Signal[AnswerHead]:
+    def ask(self, head: bytes, body: Body | Upload, head_only: bool) -> Signal[AnswerHead]:
         """
         Send one request.  Fires with the head of the final answer.
 
@@ -99,6 +100,11 @@ class NodeConnection(TwistedProtocol):
         self._interim = 0
         answered: Signal[AnswerHead] = Signal(self.abort)
         self._answered = answered
+        if isinstance(body, Upload):
+            self.transport.write(head)
+            self._upload = taker = Taker(body, self.transport, self._uploaded)
+            taker.start()
+            return answered
         spooled = body.spooled
         if spooled is None:
             # One segment where it fits: two writes meet Nagle's algorithm and
@@ -229,6 +235,8 @@ class NodeConnection(TwistedProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         state, self._state = self._state, _State.GONE
+        if isinstance(self._upload, Taker):
+            self._upload.stopProducing()
         if state is _State.IDLE:
             self._upstream.forget(self)
         elif state is _State.ASKED:
@@ -255,7 +263,7 @@ class NodeConnection(TwistedProtocol):
         # TLS is agreed on after the connection is made, and fails here.
         return Unreachable(f"{self.host.decode()}: TLS failed")
 
-    def _uploaded(self, _result: object) -> None:
+    def _uploaded(self, _result: object = None) -> None:
         self._upload = None
 
     def close(self) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 MAX_MODELS = 500
 #: A client that does not read holds its node's place no longer than that while others wait.
 SEND_LIMIT_IN_LINE = 30.0
+#: How a body is announced whose length is not known.
+CHUNKED = (b"Transfer-Encoding", b"chunked")
 #: A client's keys are meant for us, or for a node of ours; never for a provider.
 CREDENTIALS = frozenset({b"authorization", b"cookie", b"x-api-key", b"api-key"})
 
@@ -102,18 +104,20 @@ class Gateway:
         connection: NodeConnection,
         head: RequestHead,
         channel: Channel,
-        body_size: int,
+        length: int | None,
     ) -> bytes:
-        """The head of a client's request as this node gets it."""
-        has_body = body_size or head.chunked or b"content-length" in head.lower
+        """The head of a client's request as this node gets it; ``None``: with a body in chunks."""
+        has_body = length or head.chunked or b"content-length" in head.lower
         extra, drop = self._own_fields[node.config.name]
+        if length is None:
+            extra = (*extra, CHUNKED)
         return request_to_node(
             head,
             target=connection.prefix + head.target if connection.prefix else None,
             host=connection.host,
             client=channel.peer,
             proto=channel.proto,
-            body_length=body_size if has_body else None,
+            body_length=length if has_body else None,
             extra=extra,
             drop=drop,
         )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ollama_twisted.gateway.body import Body
 from ollama_twisted.gateway.connection import NodeConnection
@@ -24,13 +23,14 @@ from ollama_twisted.gateway.reasons import fields_of, note_choice
 from ollama_twisted.gateway.relay import AnswerCut, Relay, relay_for
 from ollama_twisted.gateway.task import Task
 from ollama_twisted.gateway.turn import Turn
+from ollama_twisted.gateway.upload import Upload
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.record import Record
 from ollama_twisted.wire import problems
-from ollama_twisted.wire.ask import Ask, read_ask, streams
+from ollama_twisted.wire.ask import Ask, ask_of, streams
 from ollama_twisted.wire.head import AnswerHead, RequestHead
-from ollama_twisted.wire.routes import ModelIn, find
+from ollama_twisted.wire.routes import ModelIn, Route
 from ollama_twisted.wire.stream import Watch
 
 if TYPE_CHECKING:
@@ -64,12 +64,19 @@ class Exchange:
         "record",
     )
 
-    def __init__(self, gateway: Gateway, channel: Channel, head: RequestHead, body: Body) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        channel: Channel,
+        head: RequestHead,
+        body: Body | Upload,
+        route: Route,
+    ) -> None:
         self._gateway = gateway
         self._channel = channel
         self._head = head
         self._body = body
-        self._route = route = find(head.method, head.path)
+        self._route = route
         self._ask = Ask()
         self._patience = Patience()
         self._connection: NodeConnection | None = None
@@ -81,7 +88,7 @@ class Exchange:
         )
 
     def begin(self) -> None:
-        self._task = Task(self._serve(), self._unforeseen)
+        self._task = Task(self._serve(), self._channel.failed)
         self._task.step()
 
     def client_left(self) -> None:
@@ -126,28 +133,27 @@ class Exchange:
                 # Nobody reads the rest of this answer.
                 self._connection.abort()
             self._body.close()
+            record.received = self._body.size
             record.ended = self._gateway.seconds()
             self._gateway.account(record)
         # Last, because the client's next request may begin in here.
         finish()
 
     async def _answer(self) -> None:
-        route, gateway = self._route, self._gateway
-        if route.manages and not gateway.may_manage(self._channel.peer):
-            message = "changing models is not allowed from here (see gateway.manage_models)"
-            raise Refused(403, message, "not_allowed")
-        if route.model_in is not ModelIn.NONE:
-            content_type = self._head.lower.get(b"content-type", b"")
-            coding = self._head.lower.get(b"content-encoding", b"")
-            body, looks = self._body.whole(), gateway.pool.looks
-            self._ask = read_ask(route, self._head.path, content_type, body, coding, looks)
-            self.record.model = self._ask.model
-        self.record.streamed = streams(route, self._ask)
+        gateway = self._gateway
+        self._read_ask()
         own = gateway.own_list(self._head, self._ask)
         if own is not None and (listed := await own) is not None:
             self._answer_own(200, listed.body, *listed.fields)
         else:
-            await self._ask_nodes(gateway.want_of(route, self._ask))
+            await self._ask_nodes(gateway.want_of(self._route, self._ask))
+
+    def _read_ask(self) -> None:
+        route, looks = self._route, self._gateway.pool.looks
+        if route.model_in is not ModelIn.NONE:
+            self._ask = ask_of(route, self._head, self._body.whole(), looks)
+            self.record.model = self._ask.model
+        self.record.streamed = streams(route, self._ask)
 
     async def _ask_nodes(self, want: Want) -> None:
         """Ask one node after another, while nothing has reached the client."""
@@ -220,7 +226,7 @@ class Exchange:
 
     async def _send(self, lease: Lease, connection: NodeConnection) -> AnswerHead:
         gateway, head, body = self._gateway, self._head, self._body
-        request = gateway.head_for(lease.node, connection, head, self._channel, body.size)
+        request = gateway.head_for(lease.node, connection, head, self._channel, body.length)
         self._connection = connection
         self._wait(Phase.FIRST_BYTE, gateway.first_byte_limit(lease.node, self._ask.model))
         try:
@@ -267,11 +273,6 @@ class Exchange:
             # One who knows no "keep-alive" waits for the connection's end.
             self._channel.last()
         self._channel.answer(status, body, fields, head_only=self._head.method == b"HEAD")
-
-    def _unforeseen(self, failure: Failure) -> None:
-        """It could not even be ended in order."""
-        _log.failure("an exchange could not be ended", failure)
-        self._channel.abort()
 
     def _wait(self, phase: Phase, limit: float) -> None:
         self._patience.wait(phase, limit, self._gateway.seconds())

@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet._producer_helpers import _PullToPush
-from twisted.internet.interfaces import IPushProducer, ISSLTransport
+from twisted.internet.interfaces import IPushProducer, ISSLTransport, ITCPTransport
 from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.server import Request
 from zope.interface import implementer
 
 from ollama_twisted.gateway.body import Body
+from ollama_twisted.web.hosts import is_loopback
 from ollama_twisted.wire.answers import own_answer
 from ollama_twisted.wire.head import RequestHead
+
+_log = Logger()
 
 
 @implementer(IPushProducer)
@@ -33,6 +38,18 @@ class PageChannel(Protocol):
         #: The client does not read as fast as it is written to.
         self.paused = False
         self._producer: Any = None
+        #: The client's address, and whether it reached us at one that is this machine's only.
+        self.peer = b""
+        self.local = False
+        self.proto = b"http"
+
+    def connectionMade(self) -> None:
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        self.transport.registerProducer(self, True)
+        self.peer = getattr(self.transport.getPeer(), "host", "unix").encode("ascii")
+        self.local = is_loopback(getattr(self.transport.getHost(), "host", ""))
+        self.proto = b"https" if self.isSecure() else b"http"
 
     @property
     def keeps_alive(self) -> bool:
@@ -89,6 +106,11 @@ class PageChannel(Protocol):
     def abort(self) -> None:
         """Hang up at once; what was not sent yet is lost."""
         self.transport.abortConnection()
+
+    def failed(self, failure: Failure) -> None:
+        """What was to answer could not even be ended in order."""
+        _log.failure("an exchange could not be ended", failure)
+        self.abort()
 
     def close(self) -> None:
         """Hang up once what was written has left."""

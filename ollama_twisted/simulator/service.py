@@ -17,9 +17,11 @@ from twisted.web.server import Request, Site
 
 from ollama_twisted.simulator.admin import admin_resource
 from ollama_twisted.simulator.api import NodeResource
+from ollama_twisted.simulator.hashed import Hashed
 from ollama_twisted.simulator.node import Node
 
 _BACKLOG = 1024
+_BLOBS = b"/api/blobs/"
 
 
 class Root(Resource):
@@ -40,10 +42,18 @@ class Connection(HTTPChannel):
 
     site: NodeSite
     transport: Any
+    _command: bytes
+    _path: bytes
 
     def connectionMade(self) -> None:
         self.site.opened(self)
         super().connectionMade()
+
+    def allHeadersReceived(self) -> None:
+        super().allHeadersReceived()
+        if self._command == b"POST" and self._path.startswith(_BLOBS):
+            # Instead of a file on disk, which might be many gigabytes long.
+            self.requests[-1].content = Hashed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.site.closed(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -10,13 +9,13 @@ from twisted.internet.task import deferLater
 from ollama_twisted.simulator import ask as asking
 from ollama_twisted.simulator.ask import BadAsk
 from ollama_twisted.simulator.call import Call
+from ollama_twisted.simulator.hashed import Hashed
 from ollama_twisted.simulator.library import Model, is_digest
 from ollama_twisted.simulator.memory import Loaded
 from ollama_twisted.simulator.stamps import unix
 from ollama_twisted.simulator.voice.base import JSON, NDJSON, dumps
 
 _STEPS = 10
-_PART = 2**20
 
 
 async def tags(call: Call) -> None:
@@ -143,15 +142,11 @@ async def blob(call: Call) -> None:
     if call.argument in call.node.library.blobs:
         await call.nothing()
         return
-    digest, size = sha256(), 0
-    while part := call.content.read(_PART):
-        digest.update(part)
-        size += len(part)
-        await deferLater(call.node.clock, 0)
-    found = f"sha256:{digest.hexdigest()}"
-    if found != call.argument:
-        raise BadAsk(400, f'digest mismatch, expected "{call.argument}", got "{found}"')
-    call.node.library.blobs[call.argument] = size
+    content = call.content
+    assert isinstance(content, Hashed)
+    if content.digest != call.argument:
+        raise BadAsk(400, f'digest mismatch, expected "{call.argument}", got "{content.digest}"')
+    call.node.library.blobs[call.argument] = content.size
     await call.nothing(201)
 
 

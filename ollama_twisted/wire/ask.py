@@ -22,6 +22,7 @@ from multipart import (  # type: ignore[import-untyped]
 )
 
 from ollama_twisted.wire.conversation import hints
+from ollama_twisted.wire.head import RequestHead
 from ollama_twisted.wire.routes import Dialect, ModelIn, Route, Streams
 from ollama_twisted.wire.zstd import CannotOpen, opened
 
@@ -101,6 +102,13 @@ def read_ask(
     if model is None and where is ModelIn.BODY_OR_NAME:
         model = said.get("name") or None
     return Ask(model, said.get("stream"), *(hints(body) if looks else ()))
+
+
+def ask_of(route: Route, head: RequestHead, body: bytes | mmap, looks: bool = False) -> Ask:
+    """The same of a request with its head."""
+    content_type = head.lower.get(b"content-type", b"")
+    coding = head.lower.get(b"content-encoding", b"")
+    return read_ask(route, head.path, content_type, body, coding, looks)
 
 
 def streams(route: Route, ask: Ask) -> bool:

@@ -53,7 +53,9 @@ class Route:
     is made by a model and tells what that took.  ``repeatable``: asking another
     node after this one changes nothing.  ``manages``: it changes or discloses
     what is on a node, and is for operators.  ``service``: what a node must offer to
-    be asked.  ``path`` is how people know it.
+    be asked.  ``many``: it is about what nodes have, and may concern several of them.
+    ``passes``: its body may be of any length, and is passed on as it comes.
+    ``path`` is how people know it.
     """
 
     operation: str
@@ -64,6 +66,8 @@ class Route:
     repeatable: bool = True
     manages: bool = False
     service: Service = Service.NATIVE
+    many: bool = False
+    passes: bool = False
     path: str = ""
 
 
@@ -78,7 +82,7 @@ def _make(operation: str, streams: Streams = Streams.NEVER) -> Route:
 def _manage(
     operation: str, model_in: ModelIn = ModelIn.NONE, streams: Streams = Streams.NEVER
 ) -> Route:
-    return Route(operation, model_in, streams=streams, repeatable=False, manages=True)
+    return Route(operation, model_in, streams=streams, repeatable=False, manages=True, many=True)
 
 
 _ON, _OFF = Streams.DEFAULT_ON, Streams.DEFAULT_OFF
@@ -101,8 +105,8 @@ TABLE: tuple[tuple[bytes, bytes, Route], ...] = (
     (b"POST", b"/api/create", _manage("create", ModelIn.BODY_OR_NAME, _ON)),
     (b"POST", b"/api/copy", _manage("copy", ModelIn.COPY_SOURCE)),
     (b"DELETE", b"/api/delete", _manage("delete", ModelIn.BODY_OR_NAME)),
-    (_READ, b"/api/blobs/:", _look("blob")),
-    (b"POST", b"/api/blobs/:", _manage("blob")),
+    (_READ, b"/api/blobs/:", replace(_look("blob"), many=True)),
+    (b"POST", b"/api/blobs/:", replace(_manage("blob"), passes=True)),
     (b"POST", b"/api/me", _manage("me")),
     (b"POST", b"/api/signout", _manage("signout")),
     (b"DELETE", b"/api/user/keys/:", _manage("keys")),
@@ -214,4 +218,4 @@ def _find_spelled_oddly(method: bytes, path: bytes) -> Route:
         return route
     harmless = method in _HARMLESS
     guarded = plain in _MANAGED_PATHS and not harmless
-    return _placed(Route("other", repeatable=harmless, manages=guarded), plain)
+    return _placed(Route("other", repeatable=harmless, manages=guarded, many=guarded), plain)

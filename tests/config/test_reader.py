@@ -78,6 +78,7 @@ FULL: dict[str, Any] = {
         "listen": ["tcp:11435:interface=127.0.0.1"],
         "max_connections": 10,
         "max_body": 10,
+        "max_upload": 10,
         "memory_body": 10,
         "head_timeout": 1,
         "body_timeout": 1,

@@ -68,7 +68,7 @@ class UploadTests(SynchronousTestCase):
         self.world = World(limits=GatewayLimits(memory_body=1000))
         self.client = self.world.client()
         self.body = b"x" * 200_000
-        self.client.send(post(b"/api/blobs/sha256:1", self.body))
+        self.client.send(post(b"/api/chat", self.body))
         self.node = self.world.node()
 
     def test_piece_by_piece(self) -> None:

@@ -56,6 +56,7 @@ class FindTests(SynchronousTestCase):
                 streams=Streams.DEFAULT_ON,
                 repeatable=False,
                 manages=True,
+                many=True,
                 service=Service.MANAGE,
                 path="/api/pull",
             ),
