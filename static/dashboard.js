@@ -3,7 +3,7 @@
 import "/static/shell.js";
 import { Chart } from "/static/chart.js";
 import { el, find, keep, say } from "/static/dom.js";
-import { duration, number, bytes, plural, sparkline } from "/static/format.js";
+import { bytes, duration, number, plural, secondsUntil, sparkline } from "/static/format.js";
 import { History } from "/static/history.js";
 import { live } from "/static/live.js";
 import { chip, eventRow, isNode, loadedChips, nodes, stateOf } from "/static/parts.js";
@@ -33,7 +33,8 @@ function tile({ title }, ...below) {
 
 const pool = tile({ title: "Healthy nodes" });
 const strip = el("ul", { class: "chips" });
-pool.element.append(strip);
+const facts = el("p", { class: "quiet small" });
+pool.element.append(strip, facts);
 
 const tiles = TILES.map((each) => {
   const chart = new Chart({ title: each.title, format: each.format, least: each.least });
@@ -53,6 +54,10 @@ function showTiles(document) {
     child.update = (each) => child.replaceChildren(stateOf(each, each.title));
     return child;
   });
+  say(facts, [
+    typeof gateway.clients === "number" ? plural(gateway.clients, "client connection") : "",
+    uptime(gateway) === null ? "" : `up ${duration(uptime(gateway))}`,
+  ].filter(Boolean).join(", "));
   for (const each of tiles) {
     say(each.value, each.format(gateway[each.key]));
     each.element.classList.toggle("alarm", Boolean(each.alarm?.(gateway[each.key])));
@@ -60,6 +65,12 @@ function showTiles(document) {
   say(find("notice"), gateway.notice ?? "");
   if (gateway.strategy) say(find("strategy"), gateway.strategy);
   if (gateway.waiting !== undefined) say(find("waiting"), number(gateway.waiting));
+}
+
+function uptime(gateway) {
+  if (typeof gateway.uptime_seconds === "number") return gateway.uptime_seconds;
+  const since = secondsUntil(gateway.started);
+  return since === null ? null : -since;
 }
 
 // The nodes.
@@ -166,7 +177,7 @@ const ANNOUNCED = new Set(["up", "down", "ejected", "readmitted"]);
 function showEvents(document, change) {
   const newest = [...document.events].reverse();
   const fresh = new Set(change.snapshot ? [] : change.events.map((each) => each.seq));
-  keep(find("events"), newest, (each) => each.seq, (each) => {
+  keep(find("events"), newest, (each) => `${each.seq} ${each.time}`, (each) => {
     const row = eventRow(each);
     if (fresh.has(each.seq)) row.classList.add("flash");
     return row;

@@ -30,19 +30,23 @@ export function chip(text, warm = false, title = null) {
 export function loadedChips(node) {
   return el("ul", { class: "chips" }, (node.loaded ?? []).map((each) => {
     const size = each.vram_bytes || each.size_bytes;
-    return chip(size ? `${each.name} ${bytes(size)}` : each.name, true, expiry(each));
+    return chip(size ? `${each.name} ${bytes(size)}` : each.name, true, `leaves memory: ${expiry(each)}`);
   }));
 }
 
-/** When a model leaves the memory, in words; null if that is not known. */
+/** When a model leaves the memory: "in 4 min", "never". */
 export function expiry(model) {
+  if (model.expires === null) return "never";
   const left = secondsUntil(model.expires);
-  if (left === null) return model.expires === null ? "stays in memory" : null;
-  return left > 0 ? `leaves memory in ${duration(left)}` : "about to leave memory";
+  if (left === null) return "not known";
+  return left > 0 ? `in ${duration(left)}` : "any moment";
 }
 
-/** A line of the list of events. */
+/** A line of the list of events; its sign comes from its kind. */
 export function eventRow(event) {
-  const what = el("span", { class: "what" }, event.node ? el("b", {}, `${event.node} `) : null, el("span", { class: "quiet" }, `${String(event.kind).replaceAll("_", " ")} `), event.text);
-  return el("li", { "data-kind": event.kind }, el("time", { datetime: event.time }, clock(event.time)), what);
+  const kind = String(event.kind).replaceAll("_", " ");
+  return el("li", { "data-kind": event.kind, title: kind },
+    el("time", { datetime: event.time }, clock(event.time)),
+    el("span", { class: "what" }, event.text || [event.node, kind].filter(Boolean).join(" ")),
+  );
 }

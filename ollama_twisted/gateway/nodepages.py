@@ -76,12 +76,13 @@ class NodeFolder(Folder):
         self.putChild(b"tags", LiveResource(tags))
 
 
-class NodesFolder(Folder):
-    """``/nodes/``: all nodes, and each by its name."""
+class NodesFolder(Resource):
+    """``/nodes``, which is a page itself; below it all nodes, and each by its name."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, page: Resource) -> None:
         super().__init__()
         self._gateway = gateway
+        self._page = page
         self.putChild(b"ps", LiveResource(self._ps))
         self.putChild(b"loaded-models", LiveResource(self._loaded))
 
@@ -89,6 +90,9 @@ class NodesFolder(Folder):
         if request.postpath != [b"tags"]:
             return NoResource()
         return NodeFolder(lambda: self._tags(path.decode("utf-8", "replace")))
+
+    def render(self, request: Request) -> Any:
+        return self._page.render(request)
 
     async def _ask(self, path: str, *nodes: Node) -> list[Told]:
         lists = self._gateway.lists

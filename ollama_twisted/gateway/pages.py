@@ -12,7 +12,7 @@ from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.livepages import add_live_pages
 from ollama_twisted.gateway.nodepages import NodesFolder
 from ollama_twisted.gateway.nodeview import configuration, kind_of, place_of, settings_of
-from ollama_twisted.gateway.people import FRAME, Dashboard
+from ollama_twisted.gateway.people import FRAME, Configuration, Content, Dashboard, Nodes, Routing
 from ollama_twisted.gateway.routing import routing_pages
 from ollama_twisted.pool.node import Node
 from ollama_twisted.web.pages import Folder, MetricsResource, StaticResource, as_json
@@ -113,6 +113,11 @@ class ConfigResource(JsonResource):
         }
 
 
+def _page(gateway: Gateway, page: Page, content: type[Content]) -> Resource:
+    """A page for people."""
+    return PageResource(FRAME, page, lambda request: content(gateway, request))
+
+
 def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
     """The tree of the gateway's pages."""
     root = Resource()
@@ -122,11 +127,16 @@ def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
     add_live_pages(api, gateway)
     debug = Folder()
     debug.putChild(b"config", ConfigResource(gateway))
-    dashboard = Page("/", "Dashboard", "dashboard.js")
-    root.putChild(b"", PageResource(FRAME, dashboard, lambda request: Dashboard(gateway)))
+    root.putChild(b"", _page(gateway, Page("/", "Dashboard", "dashboard.js"), Dashboard))
+    for page, content in (
+        (Page("/routing", "Routing", "routing.js", refreshes=False), Routing),
+        (Page("/config", "Configuration", "config.js", refreshes=False), Configuration),
+    ):
+        root.putChild(page.path[1:].encode(), _page(gateway, page, content))
+    nodes = _page(gateway, Page("/nodes", "Nodes", "nodes.js"), Nodes)
     root.putChild(b"health", HealthResource(gateway))
     root.putChild(b"api", api)
-    root.putChild(b"nodes", NodesFolder(gateway))
+    root.putChild(b"nodes", NodesFolder(gateway, nodes))
     root.putChild(b"debug", debug)
     root.putChild(b"metrics", MetricsResource(registry))
     root.putChild(b"static", StaticResource())

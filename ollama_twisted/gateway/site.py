@@ -30,6 +30,9 @@ PAGES = frozenset(
         b"/api/events",
         b"/api/history",
         b"/debug/config",
+        b"/config",
+        b"/nodes",
+        b"/routing",
         b"/favicon.ico",
     }
 )
