@@ -7,29 +7,35 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
-from twisted.web.template import Element, XMLString, renderElement, renderer
+from twisted.web.server import Request
+from twisted.web.template import Element, renderer
 
-from ollama_twisted import __version__
 from ollama_twisted.exporter import nodegraph
 from ollama_twisted.exporter.core import Exporter
 from ollama_twisted.exporter.view import NodeView
 from ollama_twisted.probe.snapshot import ProbeReport
-from ollama_twisted.resources import shipped
 from ollama_twisted.web.cors import Cors
 from ollama_twisted.web.events import EventsResource
 from ollama_twisted.web.hosts import AllowedHosts
-from ollama_twisted.web.pages import (
-    CONTENT_POLICY,
-    Folder,
-    JsonResource,
-    MetricsResource,
-    StaticResource,
-)
+from ollama_twisted.web.pages import Folder, JsonResource, MetricsResource, StaticResource
+from ollama_twisted.web.shell import Frame, Link, Page, PageResource, template
 from ollama_twisted.web.site import PageSite
 
 #: What Prometheus and its like read, whatever name they know this machine by.
 _SCRAPED = frozenset({b"/metrics", b"/health"})
+
+_LANDING = Page("/", "Connections", "exporter.js")
+_FRAME = Frame(
+    "ollama-exporter",
+    (Link("/", "Connections"),),
+    (
+        Link("/metrics", "metrics"),
+        Link("/health", "health"),
+        Link("/api/topology", "topology"),
+        Link("/api/events", "events"),
+        Link("/api/graph/data", "node graph"),
+    ),
+)
 
 
 def _shared(path: bytes) -> bool:
@@ -68,7 +74,7 @@ def _pages(
     api.putChild(b"topology", JsonResource(topology))
     api.putChild(b"events", EventsResource(exporter.feed))
     api.putChild(b"graph", graph)
-    root.putChild(b"", LandingResource(exporter))
+    root.putChild(b"", PageResource(_FRAME, _LANDING, lambda request: Landing(exporter)))
     root.putChild(b"metrics", MetricsResource(registry))
     root.putChild(b"health", JsonResource(health))
     root.putChild(b"static", StaticResource())
@@ -101,33 +107,12 @@ def _health(exporter: Exporter, request: Request, now: float) -> dict[str, Any]:
     }
 
 
-class LandingResource(Resource):
-    """``GET /`` for people."""
-
-    def __init__(self, exporter: Exporter) -> None:
-        super().__init__()
-        self._exporter = exporter
-
-    def render_GET(self, request: Request) -> int:
-        request.setHeader(b"content-type", b"text/html; charset=utf-8")
-        request.setHeader(b"content-security-policy", CONTENT_POLICY)
-        request.setHeader(b"cache-control", b"no-store")
-        request.setHeader(b"refresh", b"5")
-        renderElement(request, LandingElement(self._exporter), doctype=b"<!DOCTYPE html>")
-        return NOT_DONE_YET
-
-
-class LandingElement(Element):
+class Landing(Element):
     """What is watched, how it is known, where the rest is."""
 
     def __init__(self, exporter: Exporter) -> None:
-        template = shipped("static", "exporter.html").read_text(encoding="utf-8")
-        super().__init__(loader=XMLString(template))
+        super().__init__(loader=template("exporter.html"))
         self._view = exporter.view()
-
-    @renderer
-    def version(self, request: Any, tag: Any) -> Any:
-        return tag(__version__)
 
     @renderer
     def hint(self, request: Any, tag: Any) -> Any:
@@ -145,20 +130,21 @@ class LandingElement(Element):
 def _row(tag: Any, node: NodeView) -> Any:
     traffic, api, connections = node.traffic, node.api, node.connections
     if api is None:
-        state, kind = "not asked yet", "disabled"
+        state, kind, why = "not asked yet", "disabled", ""
     elif api.up:
-        state, kind = f"up, {api.version}", "healthy"
+        state, kind, why = f"up, {api.version}", "healthy", ""
     else:
-        state, kind = f"down: {api.error}", "down"
+        state, kind, why = "down", "down", api.error
     quality = traffic.quality.value if traffic is not None and traffic.quality else "not measured"
     return tag.fillSlots(
         name=node.name,
         port=str(node.port),
         state=state,
         kind=kind,
+        why=why,
         connections=_shown(connections.established if connections is not None else None),
-        sent=_shown(traffic.sent if traffic is not None else None),
-        received=_shown(traffic.received if traffic is not None else None),
+        sent=_shown(traffic.sent if traffic is not None else None, " B"),
+        received=_shown(traffic.received if traffic is not None else None, " B"),
         quality=quality,
         models=", ".join(each.name for each in (api.models or ())) if api is not None else "",
     )
@@ -168,11 +154,12 @@ def _probe(tag: Any, report: ProbeReport) -> Any:
     return tag.fillSlots(
         name=report.name,
         kind="healthy" if report.success else "down",
-        state="works" if report.success else report.detail or "failed",
+        state="works" if report.success else "failed",
+        why="" if report.success else report.detail,
         duration="" if report.duration is None else f"{report.duration * 1000:.1f} ms",
         failures=str(sum(report.failures.values())),
     )
 
 
-def _shown(number: int | None) -> str:
-    return "?" if number is None else f"{number:,}"
+def _shown(number: int | None, unit: str = "") -> str:
+    return "?" if number is None else f"{number:,}{unit}"

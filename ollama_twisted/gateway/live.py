@@ -17,7 +17,7 @@ from ollama_twisted.pool.node import Node
 from ollama_twisted.pulse.history import INTERVAL, Past
 from ollama_twisted.pulse.picture import Picture
 from ollama_twisted.pulse.rates import Pace
-from ollama_twisted.pulse.shape import History
+from ollama_twisted.pulse.shape import History, Snapshot
 from ollama_twisted.pulse.tally import Tally
 from ollama_twisted.pulse.view import Rates, Seen, View
 from ollama_twisted.web.events import Feed, event
@@ -90,9 +90,13 @@ class Live:
     @property
     def number(self) -> int:
         """The number of the newest picture; it is as new as can be."""
-        if not len(self.feed):
-            self.picture.draw(self._view(self._gateway.seconds()))
+        self._catch_up()
         return self.picture.number
+
+    def newest(self) -> Snapshot:
+        """The newest picture, for whoever shows it in words of their own."""
+        self._catch_up()
+        return self.picture.snapshot()
 
     def snapshot(self) -> bytes:
         """The newest picture as it is sent."""
@@ -110,6 +114,11 @@ class Live:
         return event("snapshot", number, msgspec.Raw(self.snapshot()))
 
     # Looking.
+
+    def _catch_up(self) -> None:
+        """Draw what nobody has wanted to see until now."""
+        if not len(self.feed):
+            self.picture.draw(self._view(self._gateway.seconds()))
 
     def _look_now(self) -> None:
         self._due = None
@@ -217,4 +226,5 @@ def _points(rates: Rates) -> dict[str, float | None]:
         "requests_per_second": rates.requests,
         "tokens_per_second": rates.tokens,
         "first_token_seconds": rates.first_token,
+        "bytes_per_second": rates.bytes,
     }

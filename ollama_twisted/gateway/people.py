@@ -10,10 +10,10 @@ from twisted.web.server import Request
 from twisted.web.template import Element, renderer, tags
 
 from ollama_twisted.gateway.core import Gateway
-from ollama_twisted.gateway.nodeview import configuration, url_of
+from ollama_twisted.gateway.nodeview import configuration
 from ollama_twisted.pool.eligibility import Want
-from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.preview import Preview, Verdict
+from ollama_twisted.pulse.shape import Server
 from ollama_twisted.web.shell import Frame, Link, template
 
 FRAME = Frame(
@@ -35,25 +35,12 @@ FRAME = Frame(
 )
 
 
-def state_of(node: Node, now: float) -> tuple[str, str]:
-    """A node's state in a word, and why it is so."""
-    if not node.config.enabled:
-        return "disabled", ""
-    if not node.health.healthy:
-        return "down", node.last_check_error
-    if node.breaker.ejected(now):
-        return "ejected", ""
-    return ("draining" if node.draining else "healthy"), ""
-
-
-def _models_of(gateway: Gateway) -> list[str]:
-    """The names of all models that nodes have."""
-    known = (node.models for node in gateway.pool.nodes.values())
-    return sorted({name for models in known if models is not None for name in models.names})
-
-
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+    return ", ".join(names)
+
+
+def _rate(value: float | None, unit: str = "") -> str:
+    return "" if value is None else f"{value:g}{unit}"
 
 
 class Content(Element):
@@ -69,8 +56,14 @@ class Content(Element):
     def __init__(self, gateway: Gateway, request: Request) -> None:
         super().__init__(loader=template(self.TEMPLATE))
         self._gateway = gateway
+        self._newest = gateway.live.newest()
+        self._servers = [each for each in self._newest.nodes if isinstance(each, Server)]
         channel: Any = request.channel
         self._may_manage = gateway.may_manage(channel.peer)
+
+    def _names(self) -> list[str]:
+        """The models of all nodes."""
+        return sorted({name for server in self._servers for name in server.models})
 
     @renderer
     def allowed(self, request: Any, tag: Any) -> Any:
@@ -84,11 +77,11 @@ class Dashboard(Content):
 
     @renderer
     def notice(self, request: Any, tag: Any) -> Any:
-        return self._gateway.notice
+        return self._newest.gateway.notice
 
     @renderer
     def strategy(self, request: Any, tag: Any) -> Any:
-        return tag(self._gateway.config.strategy)
+        return tag(self._newest.gateway.strategy)
 
     @renderer
     def source(self, request: Any, tag: Any) -> Any:
@@ -96,37 +89,33 @@ class Dashboard(Content):
 
     @renderer
     def waiting(self, request: Any, tag: Any) -> Any:
-        return tag(str(len(self._gateway.pool.line)))
+        return tag(str(self._newest.gateway.waiting))
 
     @renderer
     def nodes(self, request: Any, tag: Any) -> Iterator[Any]:
-        now = self._gateway.seconds()
-        for node in self._gateway.pool.nodes.values():
-            state, why = state_of(node, now)
-            loaded = node.models.loaded_names if node.models is not None else ()
+        for server in self._servers:
             yield tag.clone().fillSlots(
-                name=node.name,
-                address=url_of(node.config.addresses[0]),
-                kind=state,
-                error=why,
-                in_flight=str(node.in_flight),
-                total=str(node.total_requests),
-                failed=str(node.failed_requests),
-                loaded=_listed(loaded),
+                name=server.title,
+                address=server.url,
+                state=server.state,
+                error=server.error,
+                in_flight=str(server.in_flight),
+                requests=_rate(server.requests_per_second),
+                tokens=_rate(server.tokens_per_second),
+                first_token=_rate(server.first_token_seconds, " s"),
+                failed=str(server.failed_requests),
+                total=str(server.total_requests),
+                loaded=_listed(each.name for each in server.loaded),
             )
 
     @renderer
     def models(self, request: Any, tag: Any) -> Iterator[Any]:
-        known = {
-            node.name: node.models
-            for node in self._gateway.pool.nodes.values()
-            if node.models is not None
-        }
-        for model in _models_of(self._gateway):
+        loaded = {server.title: {each.name for each in server.loaded} for server in self._servers}
+        for model in self._names():
             yield tag.clone().fillSlots(
                 name=model,
-                nodes=", ".join(name for name, models in known.items() if model in models.names),
-                loaded=", ".join(name for name, models in known.items() if models.is_loaded(model)),
+                nodes=_listed(each.title for each in self._servers if model in each.models),
+                loaded=_listed(name for name, models in loaded.items() if model in models),
             )
 
 
@@ -137,21 +126,19 @@ class Nodes(Content):
 
     @renderer
     def nodes(self, request: Any, tag: Any) -> Iterator[Any]:
-        now = self._gateway.seconds()
-        for node in self._gateway.pool.nodes.values():
-            state, why = state_of(node, now)
-            models = node.models
+        for server in self._servers:
             yield tag.clone().fillSlots(
-                name=node.name,
-                state=state,
-                why=why,
-                address=", ".join(map(url_of, node.config.addresses)),
-                version=node.version or "not known",
-                in_flight=str(node.in_flight),
-                total=str(node.total_requests),
-                failed=str(node.failed_requests),
-                loaded=_listed(models.loaded_names) if models is not None else "not known",
-                models=_listed(models.names) if models is not None else "not known",
+                name=server.title,
+                state=server.state,
+                why=server.error,
+                address=server.url,
+                kind=server.type,
+                version=server.version or "",
+                in_flight=str(server.in_flight),
+                total=str(server.total_requests),
+                failed=str(server.failed_requests),
+                loaded=_listed(each.name for each in server.loaded) or "nothing",
+                models=_listed(server.models) or "nothing, or not told yet",
             )
 
 
@@ -171,7 +158,7 @@ class Routing(Content):
 
     @renderer
     def names(self, request: Any, tag: Any) -> Any:
-        return [tag.clone()(value=name) for name in _models_of(self._gateway)]
+        return [tag.clone()(value=name) for name in self._names()]
 
     @renderer
     def answer(self, request: Any, tag: Any) -> Any:
