@@ -7,6 +7,7 @@ const INTERVAL = 2;
 const LENGTH = 150;
 const NAMES = [
   "requests_per_second", "tokens_per_second", "first_token_seconds", "waiting", "in_flight", "failures_per_second", "bytes_per_second",
+  "connections", "sent_bytes_per_second", "recv_bytes_per_second",
 ];
 
 export class History {
@@ -14,14 +15,9 @@ export class History {
   #listeners = new Set();
   #timer = null;
 
-  /** Asks the server anew; a server that remembers nothing is no fault. */
-  async load() {
-    try {
-      const answer = await fetch("/api/history", { cache: "no-store" });
-      if (answer.ok) this.#take(await answer.json());
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-    }
+  /** Asks the server anew, if that has a memory; one that remembers nothing is no fault. */
+  async load(remembers = true) {
+    if (remembers) await this.#ask();
     this.#tell();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => this.#tick(), INTERVAL * 1000);
@@ -35,6 +31,15 @@ export class History {
   /** The values of one number of `node` ("gateway" for all together), oldest first. */
   series(node, name) {
     return this.#series.get(`${node} ${name}`) ?? [];
+  }
+
+  async #ask() {
+    try {
+      const answer = await fetch("/api/history", { cache: "no-store" });
+      if (answer.ok) this.#take(await answer.json());
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
   }
 
   #take(told) {

@@ -20,6 +20,7 @@ from ollama_twisted.web.hosts import AllowedHosts
 from ollama_twisted.web.pages import Folder, JsonResource, MetricsResource, StaticResource
 from ollama_twisted.web.shell import Frame, Link, Page, PageResource, template
 from ollama_twisted.web.site import PageSite
+from ollama_twisted.web.topology import topology_page
 
 #: What Prometheus and its like read, whatever name they know this machine by.
 _SCRAPED = frozenset({b"/metrics", b"/health"})
@@ -27,7 +28,7 @@ _SCRAPED = frozenset({b"/metrics", b"/health"})
 _LANDING = Page("/", "Connections", "exporter.js")
 _FRAME = Frame(
     "ollama-exporter",
-    (Link("/", "Connections"),),
+    (Link("/", "Connections"), Link("/topology", "Topology")),
     (
         Link("/metrics", "metrics"),
         Link("/health", "health"),
@@ -77,6 +78,7 @@ def _pages(
     root.putChild(b"", PageResource(_FRAME, _LANDING, lambda request: Landing(exporter)))
     root.putChild(b"metrics", MetricsResource(registry))
     root.putChild(b"health", JsonResource(health))
+    root.putChild(b"topology", topology_page(_FRAME))
     root.putChild(b"static", StaticResource())
     root.putChild(b"api", api)
     return root

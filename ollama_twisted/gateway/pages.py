@@ -17,6 +17,7 @@ from ollama_twisted.gateway.routing import routing_pages
 from ollama_twisted.pool.node import Node
 from ollama_twisted.web.pages import Folder, MetricsResource, StaticResource, as_json
 from ollama_twisted.web.shell import Page, PageResource
+from ollama_twisted.web.topology import topology_page
 
 
 class JsonResource(Resource):
@@ -137,6 +138,7 @@ def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
     root.putChild(b"health", HealthResource(gateway))
     root.putChild(b"api", api)
     root.putChild(b"nodes", NodesFolder(gateway, nodes))
+    root.putChild(b"topology", topology_page(FRAME))
     root.putChild(b"debug", debug)
     root.putChild(b"metrics", MetricsResource(registry))
     root.putChild(b"static", StaticResource())

@@ -23,6 +23,7 @@ PAGES = frozenset(
     {
         b"/health",
         b"/metrics",
+        b"/topology",
         b"/api/nodes",
         b"/api/routing/query",
         b"/api/routing/rules",

@@ -209,10 +209,11 @@ class NodePool:
         self._now = now
         before = (node.last_check_error, node.breaker.circuit)
         node.last_check, node.last_check_error = now, error
-        other = version is not None and version != node.version and node.is_of(version)
+        if version is not None:
+            node.version = version
         changed = node.health.passed() if ok else node.health.failed()
         node.breaker.checked(ok, node.config.health.rise)
-        if changed or other:
+        if changed:
             self._changed()
         if changed or before != (error, node.breaker.circuit):
             self.turned()

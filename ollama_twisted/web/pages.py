@@ -64,7 +64,7 @@ class MetricsResource(Resource):
 
 
 class StaticResource(Resource):
-    """``GET /static/...``: the package's own files, by a fixed list."""
+    """``GET /static/...``: the package's own files, those in folders too, by a fixed list."""
 
     isLeaf = True
     _TYPES = {
@@ -75,9 +75,10 @@ class StaticResource(Resource):
 
     def render_GET(self, request: Request) -> bytes:
         name = b"/".join(request.postpath or []).decode("latin-1")
-        for each in shipped("static").iterdir():
+        root = shipped("static")
+        for each in root.rglob("*"):
             kind = self._TYPES.get(each.suffix)
-            if each.name == name and kind is not None:
+            if kind is not None and each.relative_to(root).as_posix() == name:
                 content = each.read_bytes()
                 request.setHeader(b"content-type", kind)
                 tag = blake2b(content, digest_size=8).hexdigest().encode()

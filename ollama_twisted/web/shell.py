@@ -109,15 +109,22 @@ class PageResource(Resource):
 
     isLeaf = True
 
-    def __init__(self, frame: Frame, page: Page, content: Callable[[Request], Element]) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        page: Page,
+        content: Callable[[Request], Element],
+        policy: bytes = CONTENT_POLICY,
+    ) -> None:
         super().__init__()
         self._frame = frame
         self._page = page
         self._content = content
+        self._policy = policy
 
     def render_GET(self, request: Request) -> int:
         request.setHeader(b"content-type", b"text/html; charset=utf-8")
-        request.setHeader(b"content-security-policy", CONTENT_POLICY)
+        request.setHeader(b"content-security-policy", self._policy)
         request.setHeader(b"cache-control", b"no-store")
         shell = Shell(self._frame, self._page, self._content(request))
         renderElement(request, shell, doctype=b"<!DOCTYPE html>")

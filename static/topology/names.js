@@ -1,0 +1,89 @@
+// Names beside the bodies in space, as many as there is room for without one over another.
+
+const FACE = 'system-ui, "DejaVu Sans", sans-serif';
+const NAME = `600 12.5px ${FACE}`;
+const BRIEF = `11px ${FACE}`;
+const LINE = 15;
+const LONGEST = 28;
+
+const short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
+
+/** Who comes first where there is no room for all. */
+function weight(scene, node) {
+  if (node.id === scene.pointed || node.id === scene.focused) return 6;
+  if (node.id === scene.selected) return 5;
+  if (node.trouble) return 4;
+  if (node.layer < 2) return 3;
+  if (node.kind === "model") return 0;
+  return node.busy ? 2 : 1;
+}
+
+export class Names {
+  #widths = new Map();
+
+  draw(pen, scene, nodes, lens) {
+    const near = scene.near;
+    const seen = [];
+    for (const each of nodes.values()) {
+      const at = lens.at(each);
+      if (at) seen.push({ each, at, weight: weight(scene, each.node) });
+    }
+    seen.sort((a, b) => b.weight - a.weight || a.at.far - b.at.far);
+    // With few, all say what they do; with many, those that matter.
+    const talk = nodes.size <= 24;
+    const taken = [];
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineJoin = "round";
+    for (const { each, at, weight: heavy } of seen) {
+      const clear = scene.clear(each.node, near);
+      const r = (each.radius ?? 5) * at.scale * 1.35;
+      if (heavy >= 5) ring(pen, at, r + 4, heavy === 5 ? scene.colours.quiet : scene.colours.accent);
+      if (clear < 0.3) continue;
+      const brief = talk || heavy >= 4 ? short(each.node.brief) : "";
+      const name = short(each.node.title);
+      const wide = Math.max(this.#width(pen, NAME, name), brief ? this.#width(pen, BRIEF, brief) : 0) + 10;
+      const box = { x: at.x - wide / 2, y: at.y + r + 4, w: wide, h: brief ? 2 * LINE : LINE };
+      if (heavy < 5 && taken.some((other) => overlap(box, other))) continue;
+      taken.push(box);
+      pen.globalAlpha = clear;
+      write(pen, scene, NAME, name, at.x, box.y + LINE / 2, each.node.trouble ? scene.colours.bad : scene.colours.ink);
+      if (brief) write(pen, scene, BRIEF, brief, at.x, box.y + LINE * 1.5, scene.colours.quiet);
+    }
+    pen.globalAlpha = 1;
+  }
+
+  #width(pen, font, text) {
+    const key = font + text;
+    let found = this.#widths.get(key);
+    if (found === undefined) {
+      pen.font = font;
+      found = pen.measureText(text).width;
+      if (this.#widths.size > 4000) this.#widths.clear();
+      this.#widths.set(key, found);
+    }
+    return found;
+  }
+}
+
+function ring(pen, at, r, colour) {
+  pen.beginPath();
+  pen.arc(at.x, at.y, r, 0, 2 * Math.PI);
+  pen.lineWidth = 2;
+  pen.strokeStyle = colour;
+  pen.stroke();
+}
+
+/** A text that can be read over whatever is behind it. */
+function write(pen, scene, font, text, x, y, colour) {
+  pen.font = font;
+  pen.lineWidth = 4;
+  pen.strokeStyle = scene.colours.paper;
+  pen.strokeText(text, x, y);
+  pen.fillStyle = colour;
+  pen.fillText(text, x, y);
+}
+
+function overlap(a, b) {
+  return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+}
