@@ -1,12 +1,13 @@
 """
 What nodes can be asked for, and which kind of node can be asked for what.
 
-A route names the service that it needs, a node has a kind, and `OFFERS` is the only
-place where the two meet.
+A route names the service that it needs, a node has a kind, and `OFFERS` is where the
+two meet; what is newer than some Ollamas is in `SINCE`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 
@@ -59,6 +60,31 @@ OFFERS: Mapping[Kind, frozenset[Service]] = {
     Kind.WHISPER: _SPEECH,
     Kind.EXTERNAL: _OLLAMA,
 }
+
+#: The first version of Ollama that has it, where not all have.
+SINCE: Mapping[Service, tuple[int, int, int]] = {
+    Service.RESPONSES: (0, 13, 3),
+    Service.MESSAGES: (0, 14, 0),
+    Service.TRANSCRIPTIONS: (0, 20, 0),
+}
+
+_RELEASE = re.compile(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
+
+
+def offered(kind: Kind, version: str | None) -> frozenset[Service]:
+    """
+    What a node of this kind and version can be asked for.
+
+    One that does not tell its version is asked for everything, and so is 0.0.0:
+    that is what an Ollama says that somebody has built without naming it.
+    """
+    found = _RELEASE.match(version) if version is not None else None
+    if kind is not Kind.OLLAMA or found is None:
+        return OFFERS[kind]
+    release = tuple(map(int, found.groups()))
+    lacking = {service for service, since in SINCE.items() if (0, 0, 0) < release < since}
+    return OFFERS[kind] - lacking
+
 
 _KNOW_THEIR_MODELS = frozenset({Kind.OLLAMA, Kind.EXTERNAL})
 _WHISPER = frozenset({Kind.WHISPER})

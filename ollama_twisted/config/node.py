@@ -118,6 +118,10 @@ class Node(Entry, frozen=True):
             "A whisper node has 1 unless told otherwise."
         ),
     ] = UNSET
+    lacks: Annotated[
+        Maybe[tuple[Literal["responses", "messages", "transcriptions"], ...]],
+        says("What a server of its type may have, and this one has not: /v1/responses ..."),
+    ] = UNSET
     supported_model_ranges: Annotated[
         Maybe[tuple[SizeRange, ...]], says("Sizes of the models it is for; none: any size.")
     ] = UNSET

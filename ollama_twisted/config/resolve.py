@@ -11,6 +11,7 @@ from ollama_twisted.config.addresses import is_loopback, read_host, read_url
 from ollama_twisted.config.node import Node, kind_of
 from ollama_twisted.config.resolved import Address, Config, NodeConfig
 from ollama_twisted.config.schema import File
+from ollama_twisted.services import Service
 
 _T = TypeVar("_T")
 
@@ -71,6 +72,7 @@ def _node(entry: Node, file: File) -> NodeConfig:
     kind = kind_of(given.get("type"))
     return NodeConfig(
         kind=kind,
+        lacks=frozenset(map(Service, given.get("lacks", ()))),
         max_in_flight=given.get("max_in_flight", resolved.MAX_IN_FLIGHT_OF.get(kind)),
         **{name: given[name] for name in _TAKEN_AS_SAID if name in given},
         addresses=tuple(dict.fromkeys(_addresses(given))),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ollama_twisted.services import Kind
+from ollama_twisted.services import Kind, Service
 
 #: Where an Ollama listens unless told otherwise.
 OLLAMA_PORT = 11434
@@ -100,6 +100,7 @@ class NodeConfig:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     api_key: str | None = field(default=None, repr=False)
     max_in_flight: int | None = None
+    lacks: frozenset[Service] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
     health: HealthConfig = HealthConfig()
     breaker: BreakerConfig = BreakerConfig()

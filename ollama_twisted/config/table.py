@@ -92,6 +92,8 @@ def _url(address: Address) -> str:
 def _remarks(node: NodeConfig) -> Iterable[str]:
     if node.kind is not Kind.OLLAMA:
         yield f"({node.kind.value})"
+    if node.lacks:
+        yield f"(without {', '.join(sorted(each.value for each in node.lacks))})"
     if not node.enabled:
         yield "(disabled)"
 

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.pool.models import ModelName
 from ollama_twisted.pool.node import Node
+from ollama_twisted.services import Service
 from ollama_twisted.web.asking import Unanswered
 from ollama_twisted.web.pages import as_json
 from ollama_twisted.wire.ask import Ask
@@ -144,9 +145,15 @@ class NodeLists:
         lists, fields = await self._lists("/v1/models", "data", _as_openai)
         name = ModelName.parse(asked)
         for model in merge_openai(lists)["data"]:
-            if ModelName.parse(model["id"]) == name:
+            same = ModelName.parse(model["id"]) == name and self._any_ollama(model["nodes"])
+            if same or model["id"] == asked:
                 return Listed(as_json({**model, "id": asked}), fields)
         return None
+
+    def _any_ollama(self, names: Iterable[str]) -> bool:
+        """Is one of these nodes so generous with names as Ollama?"""
+        nodes = self._gateway.pool.nodes
+        return any(Service.NATIVE in nodes[name].offers for name in names)
 
     async def _lists(
         self, path: str, key: str, known: Known

@@ -15,6 +15,7 @@ from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.lists import Told
 from ollama_twisted.gateway.nodeview import url_of
 from ollama_twisted.pool.node import Node
+from ollama_twisted.services import Service
 from ollama_twisted.web.pages import Folder, as_json
 from ollama_twisted.web.site import say
 
@@ -126,6 +127,8 @@ class NodesFolder(Resource):
             raise Unavailable(404, f"there is no node {name!r}")
         if not node.config.enabled:
             raise Unavailable(400, f"{name} is disabled")
+        if Service.NATIVE not in node.offers:
+            raise Unavailable(400, f"{name}: {node.config.kind.one} has no /api/tags")
         (told,) = await self._ask("/api/tags", node)
         if told.error:
             raise Unavailable(502, f"{name}: {told.error}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ollama_twisted.gateway.failures import Refused
-from ollama_twisted.pool.eligibility import Reason, Refusal, Want, may_offer
+from ollama_twisted.pool.eligibility import LASTING, Reason, Refusal, Want, may_offer
 from ollama_twisted.pool.node import Node
 from ollama_twisted.record import Record
 from ollama_twisted.wire.head import RequestHead
@@ -51,8 +51,8 @@ def told_why(want: Want, judged: Iterable[tuple[Node, Refusal | None]]) -> Refus
         return Refused(503, "there are no nodes", "no_node")
     reasons = "; ".join(f"{node.config.name}: {refusal}" for node, refusal in refused)
     message = f"no node can answer ({reasons})"
-    lasting = {refusal.reason for _, refusal in refused}
-    if Reason.KIND not in lasting or lasting - {Reason.KIND, Reason.ABSENT}:
+    found = {refusal.reason for _, refusal in refused}
+    if not found & LASTING or found - LASTING - {Reason.ABSENT}:
         return Refused(503, message, "no_node")
     instead = instead_of(want.path)
     if instead:

@@ -10,7 +10,7 @@ from ollama_twisted.config.resolved import ModelSizes, SizeRange
 from ollama_twisted.pool.models import ModelName, size_of
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.warmth import Options
-from ollama_twisted.services import Kind, Service, answer_for_strangers
+from ollama_twisted.services import OFFERS, SINCE, Kind, Service, answer_for_strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Reason(Enum):
     """Why a node may not serve a request."""
 
     KIND = "kind"
+    VERSION = "version"
     DISABLED = "disabled"
     DRAINING = "draining"
     UNHEALTHY = "unhealthy"
@@ -41,6 +42,10 @@ class Reason(Enum):
     ABSENT = "model absent"
     EJECTED = "ejected"
     FULL = "full"
+
+
+#: Reasons that hold for as long as the node is what it is.
+LASTING = frozenset({Reason.KIND, Reason.VERSION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def _may_have(node: Node, refusal: Refusal | None, want: Want, name: ModelName) 
         return not lacks(node, name)
     away = refusal.reason is Reason.UNHEALTHY or (
         # A model may well be brought to a node though one of another kind has it.
-        refusal.reason is Reason.KIND and want.service is not Service.MANAGE
+        refusal.reason in LASTING and want.service is not Service.MANAGE
     )
     return away and node.models is not None and node.models.has(name)
 
@@ -132,8 +137,7 @@ def may_offer(node: Node, service: Service, model: str | None) -> bool:
 def _refusal(node: Node, want: Want, size: float | None) -> Refusal | None:
     config = node.config
     if want.service not in node.offers:
-        asked_for = want.path or want.service.value
-        return Refusal(Reason.KIND, f"{config.kind.one} has no {asked_for}")
+        return _not_offered(node, want)
     if not config.enabled:
         return Refusal(Reason.DISABLED, "disabled in the configuration")
     if node.draining:
@@ -144,6 +148,17 @@ def _refusal(node: Node, want: Want, size: float | None) -> Refusal | None:
         why = f" ({node.last_check_error})" if node.last_check_error else ""
         return Refusal(Reason.UNHEALTHY, f"down{why}")
     return None
+
+
+def _not_offered(node: Node, want: Want) -> Refusal:
+    kind, asked_for = node.config.kind, want.path or want.service.value
+    if want.service not in OFFERS[kind]:
+        return Refusal(Reason.KIND, f"{kind.one} has no {asked_for}")
+    if want.service in node.config.lacks:
+        return Refusal(Reason.KIND, f"it has no {asked_for}, as configured")
+    since = ".".join(map(str, SINCE[want.service]))
+    text = f"Ollama {node.version} has no {asked_for}, which came with {since}"
+    return Refusal(Reason.VERSION, text)
 
 
 def fits(size_range: SizeRange, size_b: float) -> bool:

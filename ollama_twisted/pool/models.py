@@ -140,14 +140,15 @@ class NodeModels:
         Only some tell what is in memory: llama.cpp by a status, if it has several
         models, or by what it knows of its only one; vLLM by the context it keeps.
         """
-        listed = list(_named(data, ("id",)))
+        listed = _named(data, ("id",))
+        others = (name for _, each in listed for name in _aliases(each))
         loaded = [(name, each) for name, each in listed if _in_memory(each)]
         names = tuple(name for name, _ in listed)
         return cls(
             names,
             tuple(name for name, _ in loaded),
             contexts={ModelName.parse(name): _context(each) for name, each in loaded},
-            exact=frozenset(names),
+            exact=frozenset((*names, *others)),
         )
 
     def has(self, model: ModelName) -> bool:
@@ -175,6 +176,12 @@ def _named(
     return found
 
 
+def _aliases(model: dict[str, Any]) -> Iterable[str]:
+    """Other names that llama.cpp's server knows a model by."""
+    aliases = model.get("aliases")
+    return [each for each in aliases if isinstance(each, str)] if isinstance(aliases, list) else ()
+
+
 def _in_memory(model: dict[str, Any]) -> bool:
     status = model.get("status")
     if isinstance(status, dict):
@@ -183,5 +190,8 @@ def _in_memory(model: dict[str, Any]) -> bool:
 
 
 def _context(model: dict[str, Any]) -> int | None:
+    meta = model.get("meta")
     length = model.get("context_length") or model.get("max_model_len")
+    if length is None and isinstance(meta, dict):
+        length = meta.get("n_ctx")
     return length if isinstance(length, int) and length > 0 else None

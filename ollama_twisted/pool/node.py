@@ -9,7 +9,7 @@ from ollama_twisted.pool.breaker import Breaker
 from ollama_twisted.pool.health import Health
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.warmth import Holdings
-from ollama_twisted.services import OFFERS
+from ollama_twisted.services import offered
 
 
 class Node:
@@ -72,13 +72,20 @@ class Node:
 
     def _apply(self, config: NodeConfig) -> None:
         self.config = config
-        self.offers = OFFERS[config.kind]
+        self.offers = offered(config.kind, self.version) - config.lacks
         self.limit = config.max_in_flight or sys.maxsize
         self.turn = 0
         self.credit = 0.0
         self.health.rise, self.health.fall = config.health.rise, config.health.fall
         self.breaker.failures = config.breaker.failures
         self.breaker.cooldown = config.breaker.cooldown
+
+    def is_of(self, version: str) -> bool:
+        """It has told its version.  Does that change what it can be asked for?"""
+        before = self.offers
+        self.version = version
+        self.offers = offered(self.config.kind, version) - self.config.lacks
+        return self.offers != before
 
     def healthy(self, now: float) -> bool:
         """Do the checks and the breaker agree that it answers?"""

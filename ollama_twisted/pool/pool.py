@@ -209,11 +209,10 @@ class NodePool:
         self._now = now
         before = (node.last_check_error, node.breaker.circuit)
         node.last_check, node.last_check_error = now, error
-        if version is not None:
-            node.version = version
+        other = version is not None and version != node.version and node.is_of(version)
         changed = node.health.passed() if ok else node.health.failed()
         node.breaker.checked(ok, node.config.health.rise)
-        if changed:
+        if changed or other:
             self._changed()
         if changed or before != (error, node.breaker.circuit):
             self.turned()

@@ -84,7 +84,7 @@ class Options(UsageOptions):
             "How long an idle model stays loaded, as 5m or -1.",
             keep_alive,
         ],
-        ["ollama-version", None, "0.12.0", "Version to report."],
+        ["ollama-version", None, "0.20.0", "Version to report."],
     ]
     optFlags = [
         ["frozen-clock", None, "Say the same times in each answer, so that bytes can be compared."],

@@ -44,6 +44,7 @@ FULL: dict[str, Any] = {
             "memory_gb": 24,
             "description": "in the lab",
             "max_in_flight": 8,
+            "lacks": ["messages"],
             "labels": {"room": "lab"},
             "supported_model_ranges": [
                 {"min_params_b": 1, "max_params_b": 70, "description": "most"}

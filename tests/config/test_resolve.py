@@ -23,7 +23,7 @@ from ollama_twisted.config.resolved import (
     SizeRange,
     Timeouts,
 )
-from ollama_twisted.services import Kind
+from ollama_twisted.services import Kind, Service
 from tests.config.files import config, node
 
 RECORDED = Path(__file__).resolve().parent.parent / "recorded"
@@ -126,6 +126,11 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(self.kind(type="openai").timeouts, Timeouts())
         said = self.kind(type="whisper", timeouts={"first_byte": 5}, health={"models_interval": 7})
         self.assertEqual((said.timeouts.first_byte, said.health.models_interval), (5, 7))
+
+    def test_lacks(self) -> None:
+        """What a node lacks of what others of its kind have can be said."""
+        found = self.kind(type="openai", lacks=["responses", "messages"]).lacks
+        self.assertEqual(found, {Service.RESPONSES, Service.MESSAGES})
 
     def test_key(self) -> None:
         """Any kind may have a key and headers, over plain http too."""

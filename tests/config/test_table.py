@@ -46,6 +46,13 @@ class DescribeTests(SynchronousTestCase):
         self.assertIn("X-Key", table)
         self.assertNotIn("hunter2", table)
 
+    def test_kinds(self) -> None:
+        """A node that is no common Ollama shows what it is, and what it lacks."""
+        node = {"name": "a", "url": "http://a", "type": "openai", "lacks": ["messages"]}
+        table = describe(config(nodes=[node]))
+        self.assertIn("(openai)", table)
+        self.assertIn("(without messages)", table)
+
     def test_markup(self) -> None:
         """What looks like markup is text."""
         node = {"name": "[red]a[/red] :smile:", "url": "http://[::1]", "labels": {"[b]": "[/i]"}}

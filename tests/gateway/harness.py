@@ -251,7 +251,7 @@ class World:
         in_memory = [{"name": each, "model": each} for each in loaded]
         self.gateway.learn(models)
         self.pool.checked(
-            name, 0.0, True, models=NodeModels.from_lists(listed, in_memory), version="0.12.0"
+            name, 0.0, True, models=NodeModels.from_lists(listed, in_memory), version="0.20.0"
         )
 
     def client(self, host: str = "127.0.0.1") -> Client:

@@ -112,6 +112,18 @@ class AskerTests(SynchronousTestCase):
         self.agent.answer(b'{"version":"0.12.0"}')
         self.assertEqual(self.successResultOf(asking), {"version": "0.12.0"})
 
+    def test_alive(self) -> None:
+        """Where only life is asked for, what is said does not matter."""
+        node = NodeConfig("a", (ADDRESS,))
+        for body in (b"", b"OK", b'{"status":"ok"}'):
+            asking = Deferred.fromCoroutine(self.asker.alive(node, ADDRESS, "/health", 2.0))
+            self.agent.answer(body)
+            self.assertIsNone(self.successResultOf(asking))
+        self.assertEqual(self.agent.asked[0][1], b"http://a.test:11434/ollama/health")
+        asking = Deferred.fromCoroutine(self.asker.alive(node, ADDRESS, "/health", 2.0))
+        self.agent.answer(b"OK", 503)
+        self.assertEqual(self.why(asking), "answered 503")
+
     def test_status(self) -> None:
         """Another status than 200 is none, and is told."""
         asking = self.ask()

@@ -80,7 +80,7 @@ class CheckerCase(SynchronousTestCase):
         """What this node answers from now on."""
         host = f"{name}.test"
         self.asker.says.pop(host, None)
-        self.asker.says[f"{host}/api/version"] = version or {"version": "0.12.0"}
+        self.asker.says[f"{host}/api/version"] = version or {"version": "0.20.0"}
         self.asker.says[f"{host}/api/tags"] = tags
         self.asker.says[f"{host}/api/ps"] = loaded or models()
 
@@ -117,7 +117,7 @@ class HealthTests(CheckerCase):
         self.start()
         self.successResultOf(self.checker.first_round)
         node = self.world.pool.nodes["a"]
-        self.assertEqual((node.health.checked, node.version), (True, "0.12.0"))
+        self.assertEqual((node.health.checked, node.version), (True, "0.20.0"))
         self.assertEqual(self.has(), ["llama3:8b"])
 
     def test_down_at_once(self) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from ollama_twisted.gateway.lists import NodeLists
+from ollama_twisted.services import Kind
 from ollama_twisted.web.asking import Unanswered
 from tests.gateway.harness import Client, get, split
 from tests.gateway.test_checker import DOWN, CheckerCase, models
@@ -43,6 +45,77 @@ class ListsCase(CheckerCase):
 
     def asked_of(self, name: str, path: str) -> int:
         return len(self.asker.times(f"{name}.test", path))
+
+
+class KindsTests(ListsCase):
+    """Lists of nodes of several kinds."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        kinds = {"a": Kind.OLLAMA, "b": Kind.OPENAI, "c": Kind.WHISPER}
+        nodes = (replace(each, kind=kinds[each.name]) for each in self.world.config.nodes)
+        self.world.pool.replace(replace(self.world.config, nodes=tuple(nodes)), 0)
+        self.checker.stopService()
+        self.checker.checks.clear()
+        for name, model in {"b": "Org/GGUF", "c": "tiny"}.items():
+            self.fails(name, Unanswered("answered 404", 404))
+            self.asker.says[f"{name}.test/health"] = {"status": "ok"}
+            self.asker.says[f"{name}.test/v1/models"] = {"data": [{"id": model, "meta": {}}]}
+        self.asker.says["a.test/v1/models"] = {"data": [{"id": "m"}, {"id": "z"}]}
+        self.start()
+
+    def test_tags(self) -> None:
+        """What is in Ollama's words is asked of those that speak them."""
+        listed = self.ask(b"/api/tags")["models"]
+        self.assertEqual([each["name"] for each in listed], ["m", "z"])
+        self.assertEqual((self.field(b"nodes"), self.field(b"missing")), (b"a", None))
+        self.assertEqual([each["node"] for each in self.ask(b"/api/ps")["models"]], ["a"])
+
+    def test_openai(self) -> None:
+        """In OpenAI's words all can be told, and whose they are."""
+        listed = self.ask(b"/v1/models")["data"]
+        self.assertEqual(
+            [(each["id"], each["nodes"]) for each in listed],
+            [("m", ["a"]), ("Org/GGUF", ["b"]), ("tiny", ["c"]), ("z", ["a"])],
+        )
+        self.assertEqual((self.field(b"nodes"), self.field(b"missing")), (b"a, b, c", None))
+
+    def test_known(self) -> None:
+        """One that does not answer in time counts with what it said last."""
+        self.asker.says["c.test/v1/models"] = LATE
+        listed = self.ask(b"/v1/models")["data"]
+        self.assertIn("tiny", [each["id"] for each in listed])
+        self.assertEqual(self.field(b"missing"), b"c: no answer within 0.5 s")
+
+    def test_one(self) -> None:
+        """A model of Ollama's is found by all of its names, another by its own only."""
+        self.assertEqual(self.ask(b"/v1/models/M:latest")["nodes"], ["a"])
+        self.assertEqual(self.ask(b"/v1/models/Org%2FGGUF")["nodes"], ["b"])
+        before = len(self.world.endpoints["a"].connections)
+        self.client.send(get(b"/v1/models/org%2Fgguf"))
+        self.assertEqual(len(self.world.endpoints["a"].connections), before + 1)
+
+    def test_by_node(self) -> None:
+        """The pages of each node say which has no such list."""
+        told = self.ask(b"/nodes/ps")
+        self.assertEqual(told["b"]["error"], "an openai node has no /api/ps")
+        self.client.send(get(b"/nodes/c/tags"))
+        error = self.document(self.client, b"400 Bad Request")["error"]
+        self.assertEqual(error, "c: a whisper node has no /api/tags")
+
+    def test_none(self) -> None:
+        """Without any Ollama there is no list in its words, and where there is one is told."""
+        nodes = tuple(each for each in self.world.pool.nodes if each != "a")
+        config = self.world.config
+        kinds = {name: self.world.pool.nodes[name].config for name in nodes}
+        self.world.pool.replace(replace(config, nodes=tuple(kinds.values())), 0)
+        self.client.send(get(b"/api/tags"))
+        error = self.document(self.client, b"404 Not Found")["error"]
+        self.assertEqual(
+            error,
+            "no node can answer (b: an openai node has no /api/tags; "
+            "c: a whisper node has no /api/tags); b, c can be asked on /v1/models",
+        )
 
 
 class TagsTests(ListsCase):
@@ -205,7 +278,7 @@ class VersionTests(ListsCase):
     def test_same(self) -> None:
         """Where all have the same, the answer is that of a node; nobody is asked for it."""
         asked = len(self.asker.asked)
-        self.assertEqual(self.ask(b"/api/version"), {"version": "0.12.0"})
+        self.assertEqual(self.ask(b"/api/version"), {"version": "0.20.0"})
         self.assertEqual(len(self.asker.asked), asked)
         self.assertEqual(self.world.in_flight(), 0)
         self.assertEqual(self.field(b"nodes"), b"a, b, c")
@@ -215,7 +288,7 @@ class VersionTests(ListsCase):
         self.check(a="0.13.1", b="0.9.6")
         self.assertEqual(
             self.ask(b"/api/version"),
-            {"version": "0.9.6", "nodes": {"a": "0.13.1", "b": "0.9.6", "c": "0.12.0"}},
+            {"version": "0.9.6", "nodes": {"a": "0.13.1", "b": "0.9.6", "c": "0.20.0"}},
         )
 
     def test_down(self) -> None:

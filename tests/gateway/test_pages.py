@@ -125,7 +125,7 @@ class NodesTests(PageCase):
                 "kind": "ollama",
                 "weight": 2.0,
                 "enabled": True,
-                "version": "0.12.0",
+                "version": "0.20.0",
                 "models": ["m"],
                 "loaded_models": [],
                 "hosts": ["a.test"],
@@ -135,6 +135,7 @@ class NodesTests(PageCase):
                     "memory_gb": 64.0,
                     "description": "big",
                     "max_in_flight": 4,
+                    "lacks": [],
                     "labels": {"room": "1"},
                     "supported_model_ranges": [
                         {"min_params_b": 0.0, "max_params_b": 8.0, "description": "small"}

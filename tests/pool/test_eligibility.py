@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import ModelSizes, SizeRange
-from ollama_twisted.pool.eligibility import Reason, Want, eligible, fits
+from ollama_twisted.pool.eligibility import Reason, Refusal, Want, eligible, fits
 from ollama_twisted.pool.node import Node
-from ollama_twisted.services import OFFERS, Kind, Service
+from ollama_twisted.services import OFFERS, SINCE, Kind, Service
 from tests.pool.nodes import models, node, openai_models
 
 
@@ -194,6 +194,55 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(self.asked(Service.TRANSCRIPTIONS, "whisper-1"), "c")
         self.ollama.models = models("gemma4:e4b")
         self.assertEqual(self.asked(Service.TRANSCRIPTIONS, "gemma4:e4b"), "a")
+
+
+class CapabilityTests(SynchronousTestCase):
+    """What a node lacks that others of its kind have."""
+
+    def refusal(self, found: Node, service: Service, path: str = "") -> Refusal | None:
+        ((_, refusal),) = eligible([found], Want(service=service, path=path), ModelSizes())
+        return refusal
+
+    def test_versions(self) -> None:
+        """What came with a later version of Ollama is not asked of an earlier one."""
+        found = node()
+        for version, lacks in {
+            "0.12.0": {Service.RESPONSES, Service.MESSAGES, Service.TRANSCRIPTIONS},
+            "0.13.3": {Service.MESSAGES, Service.TRANSCRIPTIONS},
+            "v0.14.0": {Service.TRANSCRIPTIONS},
+            "0.20.0-rc0": set(),
+            "1.0.0": set(),
+            "0.0.0": set(),
+            "unheard of": set(),
+        }.items():
+            found.is_of(version)
+            refused = {each for each in SINCE if self.refusal(found, each) is not None}
+            self.assertEqual(refused, lacks, version)
+
+    def test_untold(self) -> None:
+        """Of one that has not told its version anything is asked; other kinds have none."""
+        self.assertIsNone(self.refusal(node(), Service.MESSAGES))
+        llama = node(kind=Kind.OPENAI)
+        llama.is_of("0.1.0")
+        self.assertIsNone(self.refusal(llama, Service.MESSAGES))
+
+    def test_version_words(self) -> None:
+        """The reason says which version would do."""
+        found = node()
+        found.is_of("0.12.6")
+        refusal = self.refusal(found, Service.MESSAGES, "/v1/messages")
+        assert refusal is not None
+        self.assertEqual(refusal.reason, Reason.VERSION)
+        self.assertEqual(str(refusal), "Ollama 0.12.6 has no /v1/messages, which came with 0.14.0")
+
+    def test_configured(self) -> None:
+        """What the operator says that it lacks is not asked of it."""
+        found = node(kind=Kind.OPENAI, lacks=frozenset({Service.RESPONSES}))
+        self.assertIsNone(self.refusal(found, Service.MESSAGES))
+        refusal = self.refusal(found, Service.RESPONSES, "/v1/responses")
+        assert refusal is not None
+        self.assertEqual(refusal.reason, Reason.KIND)
+        self.assertEqual(str(refusal), "it has no /v1/responses, as configured")
 
 
 class RangeTests(SynchronousTestCase):

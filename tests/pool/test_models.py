@@ -189,3 +189,44 @@ class NodeModelsTests(SynchronousTestCase):
         """What is no model is passed over."""
         for name in NodeModels.from_lists(tags, tags).names:
             self.assertIsInstance(name, str)
+
+
+def _nested(of: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    keys = st.sampled_from(["id", "aliases", "meta", "status", "max_model_len", "n_ctx", "value"])
+    return st.lists(of, max_size=3) | st.dictionaries(keys, of, max_size=4)
+
+
+class OpenAIModelsTests(SynchronousTestCase):
+    """What another server lists at ``/v1/models``."""
+
+    def test_exact(self) -> None:
+        """Its names count to the letter."""
+        known = NodeModels.from_openai([{"id": "Qwen/Qwen3-8B"}, {"id": "x:latest"}])
+        self.assertEqual(known.names, ("Qwen/Qwen3-8B", "x:latest"))
+        found = [known.has(parse(each)) for each in ("Qwen/Qwen3-8B", "qwen/qwen3-8b", "x")]
+        self.assertEqual(found, [True, False, False])
+
+    def test_aliases(self) -> None:
+        """llama.cpp's server tells by which other names it knows a model."""
+        known = NodeModels.from_openai([{"id": "a", "aliases": ["a", "b", 5]}])
+        self.assertEqual((known.names, known.has(parse("b"))), (("a",), True))
+
+    def test_loaded(self) -> None:
+        """What is in memory is known only where the server tells, with the context it keeps."""
+        known = NodeModels.from_openai(
+            [
+                {"id": "llama.cpp", "meta": {"n_ctx": 2048}},
+                {"id": "vllm", "max_model_len": 4096},
+                {"id": "router-1", "status": {"value": "loaded"}},
+                {"id": "router-2", "status": {"value": "unloaded"}, "meta": {}},
+                {"id": "lmstudio"},
+            ]
+        )
+        self.assertEqual(known.loaded_names, ("llama.cpp", "vllm", "router-1"))
+        self.assertEqual(list(known.contexts.values()), [2048, 4096, None])
+
+    @given(st.lists(st.recursive(st.none() | st.text() | st.integers(), _nested, max_leaves=8)))
+    def test_junk(self, data: list[Any]) -> None:
+        """What is no model is passed over."""
+        names = NodeModels.from_openai([*data, {"id": "m"}]).names
+        self.assertIn("m", names)

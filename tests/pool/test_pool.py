@@ -12,6 +12,7 @@ from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.pool.line import LineFull
 from ollama_twisted.pool.models import LONGEST_NAME
 from ollama_twisted.pool.pool import Blocked, NodePool
+from ollama_twisted.services import Service
 from tests.pool.nodes import config, end, models, node_config, pool_of
 
 ANY = Want()
@@ -193,6 +194,18 @@ class CheckTests(SynchronousTestCase):
             (node.last_check, node.last_check_error, node.version, node.models),
             (2, "refused", "0.12", models("m")),
         )
+
+    def test_version(self) -> None:
+        """What a node's version lacks goes elsewhere from the check that told it."""
+        want = Want(service=Service.MESSAGES)
+        self.pool.checked("b", 1, True, version="0.14.0")
+        seen = {end(self.pool.lease(want, 1)) for _ in range(4)}
+        self.pool.checked("a", 2, True, version="0.12.0")
+        later = {end(self.pool.lease(want, 2)) for _ in range(4)}
+        self.assertEqual((seen, later), ({"a", "b"}, {"b"}))
+        self.assertEqual(self.pool.passed_over(want), "a: version")
+        self.pool.checked("a", 3, True, version="0.15.0")
+        self.assertEqual({end(self.pool.lease(want, 3)) for _ in range(4)}, {"a", "b"})
 
     def test_unknown(self) -> None:
         """A check that ends after its node has gone changes nothing."""

@@ -115,7 +115,7 @@ class Harness:
             faults=Faults(Random(1), map(parse_rule, faults)),
             limits=limits or Limits(),
             models=models,
-            version="0.12.0",
+            version="0.20.0",
         )
         self._asked: list[Asked] = []
         self.service, self.listener = simulator(self.reactor, self.node, port=PORT)

@@ -33,7 +33,7 @@ class PlainTests(NodeCase):
     def test_version(self) -> None:
         """The version is the one that was set."""
         said = self.node.get("GET", "/api/version")
-        self.assertEqual(said.json, {"version": "0.12.0"})
+        self.assertEqual(said.json, {"version": "0.20.0"})
         self.assertEqual(said.headers["content-type"], "application/json; charset=utf-8")
 
     def test_unknown(self) -> None:
