@@ -153,6 +153,7 @@ class GatewayLimits:
     max_connections: int = 10_000
     max_body: int = 100 * 2**20
     max_upload: int | None = None
+    max_audio: int = 2**30
     memory_body: int = 2**20
     head_timeout: float = 10.0
     body_timeout: float = 30.0

@@ -55,6 +55,9 @@ class Gateway(Entry, frozen=True):
         Maybe[kinds.Bytes | None],
         says("The largest blob that may be uploaded, in bytes; null: of any size."),
     ] = UNSET
+    max_audio: Annotated[
+        Maybe[kinds.Bytes], says("The same of a form that carries audio to be transcribed.")
+    ] = UNSET
     memory_body: Annotated[
         Maybe[kinds.Bytes], says("Larger request bodies wait in a file, not in memory.")
     ] = UNSET

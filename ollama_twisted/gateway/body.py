@@ -6,8 +6,10 @@ import mmap
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
+from ollama_twisted.wire.ask import Ask, ask_of
 from ollama_twisted.wire.framing import ChunkedBody
 from ollama_twisted.wire.head import BadRequest, RequestHead
+from ollama_twisted.wire.routes import Route
 
 #: Bytes of a body that must come each second on average, once it has had its first time.
 SLOWEST = 1024
@@ -19,7 +21,12 @@ class Body:
 
     It is whole before any node is asked, so a client that sends slowly holds no
     place on a node, and a second attempt sends the same bytes again.
+
+    @raise BadRequest: its head says that it is longer than it may be.
     """
+
+    #: What sets its limit, for those who meet it.
+    limited_by = "gateway.max_body"
 
     __slots__ = ("_bound", "_file", "_framing", "_length", "_limit", "_parts", "ended", "size")
 
@@ -29,6 +36,8 @@ class Body:
         self._bound = bound
         self._limit = limit
         self._length = head.length if head is not None else 0
+        if self._length > limit:
+            raise too_long(limit, self.limited_by)
         self._framing = ChunkedBody() if head is not None and head.chunked else None
         self._parts: list[bytes] = []
         self._file: BinaryIO | None = None
@@ -46,7 +55,7 @@ class Body:
         if self._framing is not None:
             _, payload, self.ended, rest = self._framing.feed(data)
             if self.size + len(payload) > self._limit:
-                raise too_long(self._limit)
+                raise too_long(self._limit, self.limited_by)
         else:
             missing = self._length - self.size
             payload, rest = data[:missing], data[missing:]
@@ -87,6 +96,10 @@ class Body:
             self._parts = [b"".join(self._parts)]
         return self._parts[0] if self._parts else b""
 
+    def ask(self, route: Route, head: RequestHead, looks: bool) -> Ask:
+        """What the request asks for; ``looks``: also what tells which node is ready for it."""
+        return ask_of(route, head, self.whole(), looks)
+
     def close(self) -> None:
         """Forget the body.  Call it once no node can be asked again."""
         self._parts = []
@@ -95,6 +108,6 @@ class Body:
             self._file = None
 
 
-def too_long(limit: int) -> BadRequest:
-    """What is said of a body that is longer than it may be."""
-    return BadRequest(413, f"the body is longer than {limit} bytes")
+def too_long(limit: int, limited_by: str) -> BadRequest:
+    """What is said of a body that is longer than it may be, and by which setting."""
+    return BadRequest(413, f"the body is longer than {limit} bytes (see {limited_by})")

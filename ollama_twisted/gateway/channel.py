@@ -16,14 +16,15 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
-from ollama_twisted.gateway.body import SLOWEST, Body, too_long
+from ollama_twisted.gateway.body import SLOWEST, Body
 from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.gateway.managing import Managing
 from ollama_twisted.gateway.pagechannel import PageChannel
+from ollama_twisted.gateway.recording import Recording
 from ollama_twisted.gateway.upload import CONTINUE, Upload
 from ollama_twisted.wire.framing import FramingError
 from ollama_twisted.wire.head import MAX_HEAD, BadRequest, RequestHead, read_request
-from ollama_twisted.wire.routes import Route, find
+from ollama_twisted.wire.routes import ModelIn, Route, find
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.site import GatewaySite
@@ -147,8 +148,8 @@ class Channel(PageChannel):
         self._route = route = find(head.method, head.path)
         if route.passes:
             self._body = Upload(head, limits, self, self.site.seconds)
-        elif head.length > limits.max_body:
-            raise too_long(limits.max_body)
+        elif route.model_in is ModelIn.MULTIPART:
+            self._body = Recording(head, limits)
         else:
             self._body = Body(limits.memory_body, head, limits.max_body)
         self.site.admit(head, self)

@@ -28,7 +28,7 @@ from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.record import Record
 from ollama_twisted.wire import problems
-from ollama_twisted.wire.ask import Ask, ask_of, streams
+from ollama_twisted.wire.ask import Ask, streams
 from ollama_twisted.wire.head import AnswerHead, RequestHead
 from ollama_twisted.wire.routes import ModelIn, Route
 from ollama_twisted.wire.stream import Watch
@@ -151,7 +151,7 @@ class Exchange:
     def _read_ask(self) -> None:
         route, looks = self._route, self._gateway.pool.looks
         if route.model_in is not ModelIn.NONE:
-            self._ask = ask_of(route, self._head, self._body.whole(), looks)
+            self._ask = self._body.ask(route, self._head, looks)
             self.record.model = self._ask.model
         self.record.streamed = streams(route, self._ask)
 

@@ -11,8 +11,10 @@ from zope.interface import implementer
 
 from ollama_twisted.config.resolved import GatewayLimits
 from ollama_twisted.gateway.body import SLOWEST, too_long
+from ollama_twisted.wire.ask import Ask, ask_of
 from ollama_twisted.wire.framing import LAST_CHUNK, chunk, request_body
 from ollama_twisted.wire.head import RequestHead
+from ollama_twisted.wire.routes import Route
 
 #: What may come of a body before there is a node to take it.
 HELD = 2**16
@@ -98,11 +100,11 @@ class Upload:
     def _check(self, size: int) -> None:
         limit = self._limits.max_upload
         if limit is not None and size > limit:
-            raise too_long(limit)
+            raise too_long(limit, "gateway.max_upload")
 
-    def whole(self) -> bytes:
-        """What of it can be looked into: nothing."""
-        return b""
+    def ask(self, route: Route, head: RequestHead, looks: bool) -> Ask:
+        """What the request asks for, as far as that does not stand in its body."""
+        return ask_of(route, head, b"", looks)
 
     def close(self) -> None:
         """Nobody takes it any more; the rest is read and thrown away."""

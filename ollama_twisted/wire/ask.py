@@ -15,19 +15,14 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from multipart import (  # type: ignore[import-untyped]
-    MultipartError,
-    PushMultipartParser,
-    parse_options_header,
-)
 
 from ollama_twisted.wire.conversation import hints
+from ollama_twisted.wire.form import Form
 from ollama_twisted.wire.head import RequestHead
 from ollama_twisted.wire.routes import Dialect, ModelIn, Route, Streams
 from ollama_twisted.wire.zstd import CannotOpen, opened
 
 _MODEL_PATH = b"/v1/models/"
-_LONGEST_MODEL = 4096  # in a form; nobody has such a name
 _LONGEST_ODD_BODY = 2**20  # reading these is slow, and everybody else waits meanwhile
 _MANY_KEYS = 100_000  # making something of each takes a tenth of a second
 _SLICE = 2**16
@@ -85,7 +80,7 @@ def read_ask(
     if where is ModelIn.PATH:
         return Ask(_text(unquote_to_bytes(path)[len(_MODEL_PATH) :].rstrip(b"/")))
     if where is ModelIn.MULTIPART:
-        return Ask(_from_form(content_type, body))
+        return _from_form(content_type, body)
     if coding == b"zstd" and route.dialect is not Dialect.OLLAMA:
         # Ollama opens these alone, and only on the routes of other protocols.
         try:
@@ -185,29 +180,11 @@ def _whole_characters(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _from_form(content_type: bytes, body: bytes | mmap) -> str | None:
-    """The value of the first field called "model" in a form that may hold large files."""
-    kind, options = parse_options_header(content_type.decode("latin-1"))
-    if kind != "multipart/form-data":
-        return None
-    value = b""
-    reading = False
-    try:
-        parser = PushMultipartParser(options.get("boundary", ""))
-        for start in range(0, len(body), _SLICE):
-            for event in parser.parse(body[start : start + _SLICE]):
-                if isinstance(event, (bytes, bytearray)):
-                    if reading:
-                        value += event
-                        if len(value) > _LONGEST_MODEL:
-                            return None
-                elif reading:
-                    return _text(value)
-                elif event is not None:
-                    reading = event.name == "model" and event.filename is None
-    except (MultipartError, UnicodeError):
-        pass
-    return None
+def _from_form(content_type: bytes, body: bytes | mmap) -> Ask:
+    form = Form(content_type)
+    for start in range(0, len(body), _SLICE):
+        form.feed(body[start : start + _SLICE])
+    return Ask(form.model, form.stream)
 
 
 def _text(value: bytes) -> str | None:

@@ -79,6 +79,10 @@ def _make(operation: str, streams: Streams = Streams.NEVER) -> Route:
     return Route(operation, ModelIn.BODY, streams=streams, generates=True)
 
 
+def _hear(operation: str) -> Route:
+    return Route(operation, ModelIn.MULTIPART, streams=Streams.DEFAULT_OFF, generates=True)
+
+
 def _manage(
     operation: str, model_in: ModelIn = ModelIn.NONE, streams: Streams = Streams.NEVER
 ) -> Route:
@@ -120,11 +124,8 @@ TABLE: tuple[tuple[bytes, bytes, Route], ...] = (
     (b"POST", b"/v1/messages", _make("v1_messages", _OFF)),
     (b"POST", b"/v1/images/generations", _make("v1_images")),
     (b"POST", b"/v1/images/edits", _make("v1_images")),
-    (
-        b"POST",
-        b"/v1/audio/transcriptions",
-        Route("v1_transcriptions", ModelIn.MULTIPART, generates=True),
-    ),
+    (b"POST", b"/v1/audio/transcriptions", _hear("v1_transcriptions")),
+    (b"POST", b"/v1/audio/translations", _hear("v1_translations")),
     (_READ, b"/v1/models", _look("v1_models")),
     (_READ, b"/v1/models/:", _look("v1_model", ModelIn.PATH)),
     # Go's profiler listens on the same port, and shows the memory with all prompts in it.
