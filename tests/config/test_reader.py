@@ -80,6 +80,7 @@ FULL: dict[str, Any] = {
         "max_connections": 10,
         "max_body": 10,
         "max_upload": 10,
+        "max_audio": 20,
         "memory_body": 10,
         "head_timeout": 1,
         "body_timeout": 1,

@@ -160,6 +160,7 @@ class DefaultTests(SynchronousTestCase):
             gateway={
                 "listen": ["unix:/run/gateway.sock", "tcp:80"],
                 "max_body": 1,
+                "max_audio": 9,
                 "allowed_hosts": ["gateway.example.org"],
                 "manage_models": "off",
                 "access_log": "off",
@@ -178,6 +179,7 @@ class DefaultTests(SynchronousTestCase):
                 GatewayLimits(
                     listen=("unix:/run/gateway.sock", "tcp:80"),
                     max_body=1,
+                    max_audio=9,
                     allowed_hosts=("gateway.example.org",),
                     manage_models="off",
                     access_log="off",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -33,7 +35,7 @@ def read(body: bytes, kind: bytes = KIND, cuts: list[int] | None = None) -> Form
     """The form, read in pieces."""
     found = Form(kind)
     places = sorted({0, len(body), *(each for each in cuts or [] if each < len(body))})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         found.feed(body[start:end])
     return found
 
