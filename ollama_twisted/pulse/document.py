@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ollama_twisted.pool import node as pool
 from ollama_twisted.pool.models import NodeModels
@@ -20,7 +20,7 @@ from ollama_twisted.pulse.shape import (
     State,
 )
 from ollama_twisted.pulse.tally import plain
-from ollama_twisted.pulse.view import Seen, View
+from ollama_twisted.pulse.view import Rates, Seen, View
 from ollama_twisted.services import Kind
 from ollama_twisted.web import changes
 
@@ -61,67 +61,75 @@ def state(view: View) -> State:
     )
 
 
+class _Drawn(NamedTuple):
+    """A node and what links it, and what they were made of."""
+
+    marks: tuple[Any, ...]
+    server: Server
+    links: tuple[Edge, ...]
+
+
 class Drawing:
     """
     Makes nodes and links of views.
 
-    Lists of names change seldom and may be long, so each is made once.
+    Of many nodes few change from one view to the next, and lists of names change
+    seldom and may be long: what has not changed is not made again.
     """
 
     def __init__(self) -> None:
+        self._drawn: dict[str, _Drawn] = {}
         self._names: dict[str, tuple[NodeModels | None, tuple[str, ...]]] = {}
         self._loaded: dict[str, tuple[Any, tuple[Loaded, ...]]] = {}
 
-    def nodes(self, view: View) -> dict[str, Node]:
-        """Clients, gateway, nodes and models, by id."""
+    def draw(self, view: View) -> tuple[dict[str, Node], dict[str, Edge]]:
+        """Nodes (clients, gateway, nodes, models) and the links between them, by id."""
+        drawn = [self._draw(seen, view.now) for seen in view.nodes]
         nodes: dict[str, Node] = {
             CLIENTS: Clients(CLIENTS, "client", "clients", view.clients),
             GATEWAY: Hub(GATEWAY, "gateway", "gateway", view.in_flight, view.waiting),
         }
+        rates, under_way = view.rates, view.in_flight + view.waiting
+        entrance = _link(CLIENTS, GATEWAY, under_way, rates)
+        links: dict[str, Edge] = {entrance.id: entrance}
         copies: Counter[str] = Counter()
-        for seen in view.nodes:
-            server = self._server(seen, view.now)
-            nodes[server.id] = server
-            copies.update(each.name for each in server.loaded)
+        for each in drawn:
+            nodes[each.server.id] = each.server
+            links.update((link.id, link) for link in each.links)
+            copies.update(loaded.name for loaded in each.server.loaded)
         for name, count in sorted(copies.items()):
             nodes[_model(name)] = Model(_model(name), "model", name, count)
-        known = {each.node.name for each in view.nodes}
-        for cache in (self._names, self._loaded):
-            for gone in cache.keys() - known:
-                del cache[gone]
-        return nodes
+        self._forget({each.server.id for each in drawn})
+        return nodes, links
 
-    def links(self, view: View) -> dict[str, Edge]:
-        """Clients to gateway, gateway to nodes, nodes to models, by id."""
-        rates = view.rates
-        links: dict[str, Edge] = {}
-        name = f"{CLIENTS}->{GATEWAY}"
-        links[name] = Link(
-            name,
-            CLIENTS,
-            GATEWAY,
-            view.in_flight + view.waiting,
-            rates.requests,
-            rates.tokens,
-            rates.bytes,
+    def _draw(self, seen: Seen, now: float) -> _Drawn:
+        node = seen.node
+        marks = (
+            *seen,
+            node.config,
+            state_of(node, now),
+            node.last_check_error,
+            node.version,
+            node.models,
+            node.in_flight,
+            node.total_requests,
+            node.failed_requests,
         )
-        for seen in view.nodes:
-            node, rates = seen.node, seen.rates
-            name = f"{GATEWAY}->{node.name}"
-            links[name] = Link(
-                name,
-                GATEWAY,
-                node.name,
-                node.in_flight,
-                rates.requests,
-                rates.tokens,
-                rates.bytes,
-            )
-            for loaded in self._loaded_of(seen):
-                target = _model(loaded.name)
-                name = f"{node.name}->{target}"
-                links[name] = Copy(name, node.name, target, loaded.vram_bytes)
-        return links
+        known = self._drawn.get(node.name)
+        if known is not None and known.marks == marks:
+            return known
+        server = self._server(seen, now)
+        links: list[Edge] = [_link(GATEWAY, node.name, node.in_flight, seen.rates)]
+        for each in server.loaded:
+            target = _model(each.name)
+            links.append(Copy(f"{node.name}->{target}", node.name, target, each.vram_bytes))
+        self._drawn[node.name] = drawn = _Drawn(marks, server, tuple(links))
+        return drawn
+
+    def _forget(self, left: set[str]) -> None:
+        for cache in (self._drawn, self._names, self._loaded):
+            for gone in cache.keys() - left:
+                del cache[gone]
 
     def _server(self, seen: Seen, now: float) -> Server:
         node, rates = seen.node, seen.rates
@@ -178,6 +186,18 @@ class Drawing:
         told = tuple(by_name[name] for name in sorted(by_name))
         self._loaded[seen.node.name] = (seen.loaded, told)
         return told
+
+
+def _link(source: str, target: str, in_flight: int, rates: Rates) -> Link:
+    return Link(
+        f"{source}->{target}",
+        source,
+        target,
+        in_flight,
+        rates.requests,
+        rates.tokens,
+        rates.bytes,
+    )
 
 
 def _model(name: str) -> str:

@@ -21,7 +21,7 @@ class _Standing(NamedTuple):
     healthy: bool
     ejected: bool
     draining: bool
-    loaded: frozenset[str] | None
+    loaded: tuple[str, ...] | None
 
 
 class EventLog:
@@ -63,9 +63,7 @@ class EventLog:
 
 def _standing(seen: Seen, now: float) -> _Standing:
     node = seen.node
-    loaded = None
-    if node.models is not None:
-        loaded = frozenset(node.models.loaded_names)
+    loaded = node.models.loaded_names if node.models is not None else None
     return _Standing(node.health.healthy, node.breaker.ejected(now), node.draining, loaded)
 
 
@@ -92,7 +90,7 @@ def _turned(seen: Seen, was: _Standing | None, now: _Standing) -> Iterable[tuple
         else:
             yield "resumed", f"{name} gets requests again"
     if was.loaded is not None and now.loaded is not None and was.loaded != now.loaded:
-        for each in sorted(now.loaded - was.loaded)[:MOST_NAMED]:
+        for each in sorted({*now.loaded} - {*was.loaded})[:MOST_NAMED]:
             yield "model_loaded", f"{plain(each, LONGEST_NAME)} was loaded on {name}"
-        for each in sorted(was.loaded - now.loaded)[:MOST_NAMED]:
+        for each in sorted({*was.loaded} - {*now.loaded})[:MOST_NAMED]:
             yield "model_unloaded", f"{plain(each, LONGEST_NAME)} was unloaded from {name}"

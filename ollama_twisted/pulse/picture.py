@@ -39,7 +39,8 @@ class Picture:
     def draw(self, view: View) -> Delta | None:
         """Take in what there is now; what has changed, or ``None`` if nothing has."""
         self.look(view)
-        nodes, links, now = self._drawing.nodes(view), self._drawing.links(view), state(view)
+        nodes, links = self._drawing.draw(view)
+        now = state(view)
         changed_nodes, gone_nodes = changes(self._nodes, nodes)
         changed_links, gone_links = changes(self._links, links)
         turned = now != self._state

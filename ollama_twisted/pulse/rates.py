@@ -44,6 +44,6 @@ class Pace:
             return (None,) * width
         # What was reckoned may turn out to have been too much.
         return tuple(
-            digits(max(0.0, count - was) / (now - since))
+            digits((count - was) / (now - since)) if count > was else 0.0
             for was, count in zip(before, row, strict=True)
         )

@@ -26,14 +26,16 @@ def plain(text: str, limit: int = LONGEST_TEXT) -> str:
 class Tally:
     """What one node, or the gateway as a whole, has done."""
 
-    __slots__ = ("bytes", "failed", "first_tokens", "requests", "tokens")
+    __slots__ = ("_first_tokens", "_median", "bytes", "failed", "requests", "tokens")
 
     def __init__(self) -> None:
         self.requests = 0
         self.failed = 0
         self.tokens = 0.0
         self.bytes = 0
-        self.first_tokens: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+        self._first_tokens: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+        #: Of the above, if it is known.
+        self._median: Rate = None
 
     def count(self, record: Record) -> None:
         """An exchange has ended."""
@@ -45,14 +47,18 @@ class Tally:
         if final is not None and final.generated_tokens is not None:
             self.tokens += final.generated_tokens - record.reckoned
             if record.streamed and record.first_at > 0:
-                self.first_tokens.append((record.ended, record.first_at - record.started))
+                self._first_tokens.append((record.ended, record.first_at - record.started))
+                self._median = None
 
     def first_token(self, now: float) -> Rate:
         """How long the first token took: the median of the last minute."""
-        while self.first_tokens and self.first_tokens[0][0] < now - RECENT:
-            self.first_tokens.popleft()
-        seconds = [each for _, each in self.first_tokens]
-        return digits(median(seconds)) if seconds else None
+        known = self._first_tokens
+        while known and known[0][0] < now - RECENT:
+            known.popleft()
+            self._median = None
+        if known and self._median is None:
+            self._median = digits(median([seconds for _, seconds in known]))
+        return self._median
 
 
 class Tallies:

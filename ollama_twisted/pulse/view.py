@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pulse.shape import Failure, Rate
 from ollama_twisted.web.loaded import Model
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(NamedTuple):
     """How fast a node works, or the gateway."""
 
     requests: Rate = None
@@ -20,14 +20,17 @@ class Rates:
     failures: Rate = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+#: Of what was looked at less than twice.
+UNKNOWN = Rates()
+
+
+class Seen(NamedTuple):
     """A node, where it answered last, and what is known of it beyond what the pool knows."""
 
     node: Node
     url: str
     loaded: tuple[Model, ...] = ()
-    rates: Rates = Rates()
+    rates: Rates = UNKNOWN
     failures: tuple[Failure, ...] = ()
 
 
@@ -38,7 +41,7 @@ class View:
     now: float
     date: str
     nodes: tuple[Seen, ...]
-    rates: Rates = Rates()
+    rates: Rates = UNKNOWN
     version: str = ""
     strategy: str = ""
     notice: str = ""

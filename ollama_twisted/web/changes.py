@@ -14,7 +14,12 @@ SCHEMA = 1
 
 def changes(before: Mapping[str, _T], now: Mapping[str, _T]) -> tuple[list[_T], list[str]]:
     """Those that are new or differ, whole, and the ids of those that are gone."""
-    changed = [each for name, each in now.items() if before.get(name) != each]
+    changed = [
+        each
+        for name, each in now.items()
+        # Of many things few change, and what is the same object need not be compared.
+        if (known := before.get(name)) is not each and known != each
+    ]
     return changed, [name for name in before if name not in now]
 
 

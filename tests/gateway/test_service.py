@@ -110,6 +110,17 @@ class ServiceTests(SynchronousTestCase):
         self.wait(0.2)
         self.successResultOf(stopped)
 
+    def test_listeners(self) -> None:
+        """Who listens for events would do so for ever, and is not waited for."""
+        client = Client(self.service.site)
+        client.send(get(b"/api/events"))
+        stopped = self.stop()
+        self.assertTrue(client.read().endswith(b"0\r\n\r\n"))
+        self.assertEqual(client.wire.disconnecting, True)
+        client.leave()
+        self.wait(0.2)
+        self.successResultOf(stopped)
+
     def test_drains_requests(self) -> None:
         """A request that is on its way in is still answered, and told that it is the last."""
         client = Client(self.service.site)

@@ -63,11 +63,11 @@ class DrawingTests(SynchronousTestCase):
         here = knows(node(weight=2.0, max_in_flight=4, labels={"room": "1"}), "n", "m:1b")
         here.version, here.in_flight, here.total_requests, here.failed_requests = "0.12", 1, 3, 2
         shown = view(here)
-        seen = replace(shown.nodes[0], loaded=(MODEL,), rates=Rates(1.5, 20.0, 800.0, 0.25))
+        seen = shown.nodes[0]._replace(loaded=(MODEL,), rates=Rates(1.5, 20.0, 800.0, 0.25))
         shown = replace(shown, nodes=(seen,))
-        drawing = Drawing()
+        nodes, links = Drawing().draw(shown)
         self.assertEqual(
-            drawing.nodes(shown)["a"],
+            nodes["a"],
             Server(
                 id="a",
                 kind="node",
@@ -92,7 +92,6 @@ class DrawingTests(SynchronousTestCase):
                 labels={"room": "1"},
             ),
         )
-        links = drawing.links(shown)
         self.assertEqual(
             links["gateway->a"], Link("gateway->a", "gateway", "a", 1, 1.5, 20.0, 800.0)
         )
@@ -102,7 +101,7 @@ class DrawingTests(SynchronousTestCase):
         """
         A provider is told from a node.
         """
-        told = Drawing().nodes(view(node(kind=Kind.EXTERNAL)))["a"]
+        told = Drawing().draw(view(node(kind=Kind.EXTERNAL)))[0]["a"]
         assert isinstance(told, Server)
         self.assertEqual((told.kind, told.type), ("external", "external"))
 
@@ -112,7 +111,7 @@ class DrawingTests(SynchronousTestCase):
         """
         here = node()
         here.in_flight = 2
-        link = Drawing().links(view(here, waiting=3))["clients->gateway"]
+        link = Drawing().draw(view(here, waiting=3))[1]["clients->gateway"]
         assert isinstance(link, Link)
         self.assertEqual(link.in_flight, 5)
 
@@ -121,7 +120,7 @@ class DrawingTests(SynchronousTestCase):
         A node may name what it wants: what is told of it stays bounded.
         """
         names = tuple(f"{number:04}" + "x" * 500 for number in range(2000))
-        told = Drawing().nodes(view(knows(node(), *names)))["a"]
+        told = Drawing().draw(view(knows(node(), *names)))[0]["a"]
         assert isinstance(told, Server)
         self.assertEqual((len(told.models), len(told.models[0])), (MOST_MODELS, LONGEST_NAME))
 
@@ -131,6 +130,6 @@ class DrawingTests(SynchronousTestCase):
         """
         shown = view(node())
         twice = (Model("m\ud800", 1, 1, None), Model("m\ud800", 2, None, None))
-        shown = replace(shown, nodes=(replace(shown.nodes[0], loaded=twice),))
-        told = Drawing().nodes(shown)
+        shown = replace(shown, nodes=(shown.nodes[0]._replace(loaded=twice),))
+        told, _ = Drawing().draw(shown)
         self.assertEqual([*told], ["clients", "gateway", "a", "model:m?"])
