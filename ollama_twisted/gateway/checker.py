@@ -16,6 +16,7 @@ from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.gateway.manner import MANNERS
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
+from ollama_twisted.services import Kind
 from ollama_twisted.web.asking import Unanswered
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _log = Logger()
 
 Ask = Callable[[NodeConfig, Address, str, float], Coroutine[Any, Any, Any]]
 _NOTHING: list[Any] = []
+
+#: A node that is in doubt is checked at once, but not sooner after the last check.
+SOONEST = 0.5
 
 
 class NodeCheck:
@@ -43,7 +47,8 @@ class NodeCheck:
         self._calls = LoopingCall(self._once)
         self._calls.clock = gateway.reactor
         self._stopped = False
-        self._listed_at = float("-inf")
+        self._began = self._listed_at = float("-inf")
+        self._checking = False
         self._listing = False
         #: Something has changed the lists while they were asked for.
         self._outdated = False
@@ -64,7 +69,7 @@ class NodeCheck:
         await self._once()
         if not self._stopped:
             # Nodes that were started together are not checked together for ever.
-            interval = self._node.config.health.interval * self._random.uniform(0.9, 1.1)
+            interval = self._node.config.health.interval * self._random.uniform(0.8, 1.0)
             self._calls.start(interval, now=False)
 
     def stop(self) -> None:
@@ -80,27 +85,44 @@ class NodeCheck:
         else:
             Deferred.fromCoroutine(self._once(self._list))
 
+    def doubt(self) -> None:
+        """Check now rather than later: something speaks against the node."""
+        recent = self._gateway.seconds() - self._began < SOONEST
+        if not (recent or self._checking or self._stopped):
+            Deferred.fromCoroutine(self._once())
+
     async def _once(self, act: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         try:
-            await (act or self._check)()
+            await (act or self._look)()
         except Exception:
             # LoopingCall would stop for ever.
             _log.failure("checking {node} failed", node=self._node.config.name)
 
+    async def _look(self) -> None:
+        if self._checking:
+            return
+        self._checking = True
+        try:
+            await self._check()
+        finally:
+            self._checking = False
+
     async def _check(self) -> None:
         config, gateway = self._node.config, self._gateway
-        began = gateway.seconds()
+        began = self._began = gateway.seconds()
         try:
             answer = await self._answer()
         except Unanswered as error:
             if not self._is_busy(error, began):
-                self._report(gateway.seconds() - began, False, str(error))
+                self._report(gateway.seconds() - began, False, error)
             return
         took = gateway.seconds() - began
         version = answer.get("version") if isinstance(answer, dict) else None
         due = began - self._listed_at >= config.health.models_interval
         if due or not self._node.health.healthy:
             await self._list(answer if self._alive_at == self._manner.models else None)
+        elif gateway.live.watched and config.kind is Kind.OLLAMA:
+            await self._see_loaded()
         self._report(took, True, version=version if isinstance(version, str) else None)
 
     async def _answer(self) -> Any:
@@ -124,13 +146,17 @@ class NodeCheck:
         works = self._manner.deaf and self._node.in_flight > 0
         return works or self._gateway.upstreams[self._node.name].answered_at > began
 
-    def _report(self, took: float, ok: bool, error: str = "", version: str | None = None) -> None:
+    def _report(
+        self, took: float, ok: bool, error: Unanswered | None = None, version: str | None = None
+    ) -> None:
         gateway, name = self._gateway, self._node.config.name
         gateway.metrics.checked(name, took)
         was = self._node.health.healthy
-        gateway.pool.checked(name, gateway.seconds(), ok, error, version)
+        why = str(error) if error is not None else ""
+        refused = error is not None and error.refused
+        gateway.pool.checked(name, gateway.seconds(), ok, why, version, refused=refused)
         if was and not self._node.health.healthy:
-            _log.warn("{node} is down: {error}", node=name, error=error)
+            _log.warn("{node} is down: {error}", node=name, error=why)
         elif not was and self._node.health.healthy:
             _log.info("{node} is up", node=name)
 
@@ -166,6 +192,14 @@ class NodeCheck:
             models = NodeModels.from_openai(listed)
         self._gateway.pool.listed(self._node.config.name, models)
         self._gateway.learn(models.names)
+
+    async def _see_loaded(self) -> None:
+        """Learn what is in the node's memory now; what is on its disk changes less often."""
+        loaded = await self._listed(self._manner.loaded)
+        if loaded is not None and not self._listing:
+            self.loaded = loaded
+            models = NodeModels.from_lists(self.tags, loaded)
+            self._gateway.pool.listed(self._node.config.name, models)
 
     async def _listed(self, path: str) -> list[Any] | None:
         try:
@@ -229,6 +263,12 @@ class Checker(Service):
         again."""
         check = self.checks.get(name)
         return check.loaded if check is not None else _NOTHING
+
+    def doubt(self, name: str) -> None:
+        """Something speaks against this node."""
+        check = self.checks.get(name)
+        if check is not None:
+            check.doubt()
 
     def refresh(self, name: str) -> None:
         check = self.checks.get(name)

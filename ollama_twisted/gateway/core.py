@@ -45,9 +45,9 @@ class Gateway:
     """
     The shared state of a running gateway.
 
-    ``lists``, ``refresh`` and ``loaded`` are set by the composition root: what answers
-    for all nodes, what asks a node for its models anew, and what a node said last of
-    those in its memory.
+    ``lists``, ``refresh``, ``loaded`` and ``doubt`` are set by the composition root: what
+    answers for all nodes, what asks a node for its models anew, what it said last of
+    those in its memory, and what asks it at once whether it is still there.
     """
 
     def __init__(self, config: Config, pool: NodePool, endpoint: EndpointFor, reactor: Any) -> None:
@@ -56,14 +56,14 @@ class Gateway:
         self.pool = pool
         self.reactor = reactor
         self.seconds: Callable[[], float] = reactor.seconds
-        self.upstreams = {
-            node.name: Upstream(node, endpoint, self.seconds) for node in config.nodes
-        }
+        self._endpoint = endpoint
+        self.upstreams = {node.name: self._upstream(node) for node in config.nodes}
         self.metrics: GatewayMetrics
         self.access_log: AccessLog | None = None
         self.lists: NodeLists | None = None
         self.refresh: Callable[[str], None] = lambda name: None
         self.loaded: Callable[[str], list[Any]] = lambda name: []
+        self.doubt: Callable[[str], None] = lambda name: None
         self.client_connections = 0
         #: Said on the status page above everything else.
         self.notice = ""
@@ -74,6 +74,12 @@ class Gateway:
         self._known: set[str] = set()
         self.tallies = Tallies(self.date)
         self.live = Live(self)
+
+    def _upstream(self, node: NodeConfig) -> Upstream:
+        upstream = Upstream(node, self._endpoint, self.seconds)
+        # A node that goes away closes what it holds, long before it is asked anything.
+        upstream.lost = lambda: self.doubt(node.name)
+        return upstream
 
     # For exchanges.
 

@@ -249,6 +249,8 @@ class Exchange:
         outcome = outcome_of(answer.status)
         if outcome is Outcome.ANSWERED:
             lease.answering(gateway.seconds())
+            if lease.loads:
+                gateway.refresh(lease.node.name)
         self._wait(Phase.BODY, lease.node.config.timeouts.idle)
         channel.produce(connection.transport)
         try:

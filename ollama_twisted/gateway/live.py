@@ -88,6 +88,11 @@ class Live:
     # Asked.
 
     @property
+    def watched(self) -> bool:
+        """Does anybody look?"""
+        return len(self.feed) > 0
+
+    @property
     def number(self) -> int:
         """The number of the newest picture; it is as new as can be."""
         self._catch_up()
@@ -117,7 +122,7 @@ class Live:
 
     def _catch_up(self) -> None:
         """Draw what nobody has wanted to see until now."""
-        if not len(self.feed):
+        if not self.watched:
             self.picture.draw(self._view(self._gateway.seconds()))
 
     def _look_now(self) -> None:
@@ -126,7 +131,7 @@ class Live:
 
     def _look(self, now: float) -> None:
         self._told_at = now
-        if not len(self.feed):
+        if not self.watched:
             self.picture.look(self._glimpse(now))
             return
         delta = self.picture.draw(self._view(now))
@@ -206,7 +211,8 @@ class Live:
         return Seen(
             node,
             url_of(address),
-            self._models_of(name),
+            # Whatever a node that is down had in memory, nobody can have it from there.
+            self._models_of(name) if node.health.healthy else (),
             self._rates_of(name, now),
             gateway.tallies.failures(name),
         )

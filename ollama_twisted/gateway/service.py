@@ -60,6 +60,7 @@ class GatewayService(MultiService):
         gateway.lists = NodeLists(gateway, asker, self.checker)
         gateway.refresh = self.checker.refresh
         gateway.loaded = self.checker.loaded
+        gateway.doubt = gateway.pool.doubted = self.checker.doubt
         self.site = GatewaySite(pages(gateway, registry), gateway)
 
         if config.gateway.access_log != "off":

@@ -93,6 +93,8 @@ class Upstream:
         self._preferred = 0
         #: When the node last began or ended an answer: a sign of life.
         self.answered_at = float("-inf")
+        #: Called when the node has closed a connection that waited for work.
+        self.lost: Callable[[], None] = lambda: None
         self._factory = Factory.forProtocol(lambda: NodeConnection(self))
         self._factory.noisy = False
 
@@ -158,6 +160,7 @@ class Upstream:
         """A waiting connection was lost."""
         with suppress(ValueError):
             self._idle.remove(connection)
+            self.lost()
 
     def sweep(self, now: float) -> None:
         """Close what has waited for too long."""

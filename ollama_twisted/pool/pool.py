@@ -49,6 +49,8 @@ class NodePool:
         self._granting = False
         #: Called when a node has turned, for better or worse, or tells of other models.
         self.turned: Callable[[], None] = lambda: None
+        #: Called when a request has failed on a node, which may be a sign of more.
+        self.doubted: Callable[[str], None] = lambda name: None
         self._configure(config)
 
     @property
@@ -186,6 +188,7 @@ class NodePool:
             unreachable = outcome is Outcome.UNREACHABLE
             jitter = self._random.uniform(0.9, 1.1)
             node.breaker.failed(lease.request, now, unreachable, jitter)
+            self.doubted(node.name)
         if node.breaker.circuit is not circuit:
             self.turned()
         if node.draining and not node.in_flight:
@@ -201,8 +204,13 @@ class NodePool:
         error: str = "",
         version: str | None = None,
         models: NodeModels | None = None,
+        refused: bool = False,
     ) -> bool:
-        """What a check found.  Does it change whether the node is healthy?"""
+        """
+        What a check found.  Does it change whether the node is healthy?
+
+        A connection that was ``refused`` ejects the node at once, as a request's would.
+        """
         node = self.nodes.get(name)
         if node is None:
             return False
@@ -212,6 +220,8 @@ class NodePool:
         other = version is not None and version != node.version and node.is_of(version)
         changed = node.health.passed() if ok else node.health.failed()
         node.breaker.checked(ok, node.config.health.rise)
+        if refused and node.health.healthy and node.breaker.circuit is Circuit.CLOSED:
+            node.breaker.failed(node.breaker.admitted(now), now, unreachable=True)
         if changed or other:
             self._changed()
         if changed or before != (error, node.breaker.circuit):

@@ -32,13 +32,21 @@ class Unanswered(Exception):
     """
     A question got no usable answer.  ``str()`` says why, for people.
 
-    ``status`` is the HTTP status if there was one, else ``None``.
+    ``status`` is the HTTP status if there was one, else ``None``; ``refused``: nobody is
+    there to answer, which is known at once.
     """
 
-    def __init__(self, why: str, status: int | None = None, timed_out: bool = False) -> None:
+    def __init__(
+        self,
+        why: str,
+        status: int | None = None,
+        timed_out: bool = False,
+        refused: bool = False,
+    ) -> None:
         super().__init__(why)
         self.status = status
         self.timed_out = timed_out
+        self.refused = refused
 
 
 class _TooLong(Exception):
@@ -89,7 +97,8 @@ class Asker:
         except Exception as error:
             if timed_out:
                 raise Unanswered(f"no answer within {timeout:g} s", timed_out=True) from None
-            raise Unanswered(_why(error)) from error
+            refused = isinstance(error, ConnectionRefusedError)
+            raise Unanswered(_why(error), refused=refused) from error
 
     async def _body(self, url: str, extra: Iterable[tuple[str, str]]) -> bytes:
         headers = Headers({"Accept": ["application/json"], "User-Agent": [self._name]})

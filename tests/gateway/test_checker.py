@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import Address
-from ollama_twisted.gateway.checker import Checker
+from ollama_twisted.gateway.checker import SOONEST, Checker
+from ollama_twisted.pool.breaker import Circuit
 from ollama_twisted.services import Kind
 from ollama_twisted.web.asking import Unanswered
 from tests.gateway.harness import STREAM, World, chunks, get, post, split, whole
@@ -132,7 +133,7 @@ class HealthTests(CheckerCase):
         """Later it takes several bad checks in a row."""
         self.start()
         self.fails("a", DOWN)
-        self.wait(5)
+        self.wait(4.5)
         self.assertEqual(self.healthy(), True)
         self.wait(2)
         self.assertEqual(self.healthy(), False)
@@ -144,11 +145,69 @@ class HealthTests(CheckerCase):
         self.fails("a", DOWN)
         self.wait(8)
         self.says("a", models("m", "new"))
-        self.wait(2)
+        self.wait(1.5)
         self.assertEqual(self.healthy(), False)
         self.wait(3)
         self.assertEqual(self.healthy(), True)
         self.assertEqual(self.has(), ["m", "new"])
+
+    def test_refused(self) -> None:
+        """A node where nobody listens is left alone at once, until it is back."""
+        self.start()
+        self.fails("a", Unanswered("connection refused", refused=True))
+        self.wait(2)
+        breaker = self.world.pool.nodes["a"].breaker
+        self.assertEqual((self.healthy(), breaker.ejected(2.0)), (True, True))
+        self.says("a", models("m"))
+        self.wait(4)
+        self.assertEqual(breaker.circuit, Circuit.CLOSED)
+
+    def test_refused_and_down(self) -> None:
+        """One that was never there is down, and no more than that."""
+        self.world.pool.nodes["a"].health.checked = False
+        self.fails("a", Unanswered("connection refused", refused=True))
+        self.start()
+        self.wait(8)
+        breaker = self.world.pool.nodes["a"].breaker
+        self.assertEqual((self.healthy(), breaker.circuit), (False, Circuit.CLOSED))
+
+    def test_doubt(self) -> None:
+        """A node that closes what it holds is checked at once, but not time and again."""
+        self.world.gateway.doubt = self.checker.doubt
+        client = self.world.client()
+        client.send(post(b"/api/chat"))
+        self.world.node().answer(whole(b"{}"))
+        self.start()
+        self.wait(SOONEST)
+        self.fails("a", Unanswered("connection refused", refused=True))
+        self.world.node().close()
+        self.assertEqual(self.world.pool.nodes["a"].breaker.circuit, Circuit.OPEN)
+        asked = len(self.asker.asked)
+        for _ in range(10):
+            self.checker.doubt("a")
+        self.checker.doubt("nobody")
+        self.assertEqual(len(self.asker.asked), asked)
+
+    def test_doubt_while_checking(self) -> None:
+        """Two checks of a node never run side by side."""
+        self.start()
+        self.fails("a", None)
+        self.wait(2)
+        self.assertEqual(len(self.asker.waiting), 1)
+        self.wait(2)
+        self.checker.doubt("a")
+        self.assertEqual(len(self.asker.waiting), 1)
+
+    def test_doubted(self) -> None:
+        """A request that failed is reason enough to look."""
+        self.world.pool.doubted = self.checker.doubt
+        self.start()
+        self.wait(SOONEST)
+        asked = len(self.asker.times("a.test", "/api/version"))
+        client = self.world.client()
+        client.send(post(b"/api/chat"))
+        self.world.node().close()
+        self.assertEqual(len(self.asker.times("a.test", "/api/version")), asked + 1)
 
     def test_silent(self) -> None:
         """A node that stays silent is as bad as one that refuses."""
@@ -236,7 +295,7 @@ class PaceTests(CheckerCase):
     names = "abcdefgh"
 
     def test_interval(self) -> None:
-        """Once in an interval, or nearly so; nodes do not keep in step for ever."""
+        """Once in an interval, or a little sooner; nodes do not keep in step for ever."""
         self.start()
         self.wait(60)
         gaps = set()
@@ -244,7 +303,7 @@ class PaceTests(CheckerCase):
             times = self.asker.times(f"{name}.test", "/api/version")
             gaps.add(round((times[-1] - times[0]) / (len(times) - 1), 3))
         self.assertGreater(len(gaps), 3)
-        self.assertTrue(min(gaps) >= 1.8 and max(gaps) <= 2.2, gaps)
+        self.assertTrue(min(gaps) >= 1.6 and max(gaps) <= 2.0, gaps)
 
     def test_slow_node(self) -> None:
         """A slow node delays nobody but itself."""
@@ -309,6 +368,21 @@ class ListTests(CheckerCase):
         client.send(post(b"/api/pull"))
         self.world.node().answer(whole(b'{"status":"success"}'))
         self.assertEqual(self.has(), ["m", "pulled"])
+
+    def test_watched(self) -> None:
+        """While somebody looks on, what is in memory is asked for with every check."""
+        self.start()
+        self.says("a", models("m"), models("m"))
+        self.wait(4)
+        self.assertEqual(self.checker.loaded("a"), [])
+        client = self.world.client()
+        client.send(get(b"/api/events"))
+        tags = len(self.asker.times("a.test", "/api/tags"))
+        self.wait(2)
+        self.assertEqual([each["name"] for each in self.checker.loaded("a")], ["m"])
+        self.assertEqual(self.world.pool.nodes["a"].models.loaded_names, ("m",))
+        self.assertEqual(len(self.asker.times("a.test", "/api/tags")), tags)
+        self.assertIn(b"m was loaded on a", client.read())
 
     def test_change_while_asking(self) -> None:
         """A change that comes while they are asked for is not missed."""
@@ -470,3 +544,22 @@ class KindTests(CheckerCase):
         self.successResultOf(self.checker.first_round)
         self.wait(10)
         self.assertEqual(self.asker.asked, [])
+
+
+class LoadingTests(CheckerCase):
+    """A pool that chooses by what is loaded."""
+
+    node = {"strategy": "adaptive"}
+
+    def test_loads(self) -> None:
+        """A model that a request loads is seen as soon as its answer begins."""
+        self.start()
+        self.world.gateway.refresh = self.checker.refresh
+        self.says("a", models("m"), models("m"))
+        client = self.world.client()
+        client.send(post(b"/api/chat"))
+        self.world.node().answer(STREAM)
+        self.assertIn(b"200 OK", client.read())
+        known = self.world.pool.nodes["a"].models
+        assert known is not None
+        self.assertEqual(known.loaded_names, ("m",))

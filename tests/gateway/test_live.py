@@ -190,6 +190,9 @@ class TopologyTests(LiveCase):
             ],
         )
         self.assertEqual(self.node("model:m")["nodes"], 1)
+        for _ in range(3):
+            self.world.pool.checked("a", 0.0, False, "connection refused")
+        self.assertEqual(self.node()["loaded"], [])
 
 
 class EventsTests(LiveCase):
