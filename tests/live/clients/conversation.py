@@ -16,10 +16,10 @@ _modules = parts.ROOT / "build" / "npm-clients"
 Conversations = dict[str, Any]
 
 
-def in_python() -> list[str]:
+def in_python(script: str = "conversations.py") -> list[str]:
     """What talks through the Python clients; the calling test is skipped if they are not here."""
     ready = parts.file(_python.parent.parent / ".ready", "the Python clients' environment")
-    return [str(ready.parent / "bin" / "python"), str(_here / "conversations.py")]
+    return [str(ready.parent / "bin" / "python"), str(_here / script)]
 
 
 def in_javascript() -> list[str]:
@@ -30,7 +30,11 @@ def in_javascript() -> list[str]:
 
 
 def held(command: list[str], url: str, node: str) -> Conversations:
-    """What each conversation with the server at ``url`` came to, by its name."""
+    """
+    What each conversation with the server at ``url`` came to, by its name.
+
+    ``node`` is what else the conversations must know of it.
+    """
     done = subprocess.run(
         [*command, url, node],
         stdin=subprocess.DEVNULL,
