@@ -133,6 +133,8 @@ class Exchange:
                 # Nobody reads the rest of this answer.
                 self._connection.abort()
             self._body.close()
+            # The task knows us: without this, each exchange is left to the garbage collector.
+            self._task = None
             record.received = self._body.size
             record.ended = self._gateway.seconds()
             self._gateway.account(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from hypothesis import given, settings
@@ -10,7 +11,10 @@ from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import GatewayLimits, LineConfig, Timeouts
+from ollama_twisted.gateway.body import Body
 from ollama_twisted.gateway.exchange import Exchange
+from ollama_twisted.gateway.relay import Relay
+from ollama_twisted.gateway.task import Signal, Task
 from tests.gateway.harness import (
     STREAM,
     Client,
@@ -223,3 +227,31 @@ class OwnFaultTests(SynchronousTestCase):
         self.assertEqual(self.client.wire.aborted, True)
         self.assertEqual(self.world.in_flight(), 0)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+
+class CollectorTests(SynchronousTestCase):
+    """Memory: what an exchange was made of goes as it ends, without the garbage collector."""
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.client = self.world.client()
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+
+    def left(self) -> list[str]:
+        """Which parts of exchanges are still there, once the last answer was read."""
+        self.client.read()
+        parts = (Exchange, Task, Signal, Relay, Body)
+        return [type(each).__name__ for each in gc.get_objects() if isinstance(each, parts)]
+
+    def test_answered(self) -> None:
+        """Of exchanges that were answered nothing is left."""
+        before = self.left()
+        for request, answer in (
+            (get(b"/api/status"), whole(b"{}")),
+            (post(b"/api/chat"), STREAM + chunks(b'{"done":true}\n')),
+        ):
+            self.client.send(request)
+            self.world.node().answer(answer)
+        self.assertEqual((len(self.world.records), self.left()), (2, before))
