@@ -9,8 +9,11 @@ gateway's messages name what they are about themselves.
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Callable
 from typing import Any
+
+from twisted.python import log
 
 
 def poll_without_log_context(reactor: Any) -> bool:
@@ -32,6 +35,7 @@ def poll_without_log_context(reactor: Any) -> bool:
 
 def _turn(reactor: Any) -> Callable[[float | None], None]:
     poller, selectables, act = reactor._poller, reactor._selectables, reactor._doReadOrWrite
+    disconnect, readable_only = reactor._disconnectSelectable, reactor._POLL_IN
 
     def turn(timeout: float | None) -> None:
         try:
@@ -43,7 +47,19 @@ def _turn(reactor: Any) -> Callable[[float | None], None]:
         for number, event in events:
             # One event's handling may have closed another one's connection.
             selectable = selectables.get(number)
-            if selectable is not None:
+            if selectable is None:
+                continue
+            if event != readable_only:
                 act(selectable, number, event)
+                continue
+            # As the reactor acts, of which this is the usual case.
+            readable = True
+            try:
+                why = selectable.doRead()
+            except BaseException:
+                log.err()
+                why, readable = sys.exc_info()[1], False
+            if why:
+                disconnect(selectable, why, readable)
 
     return turn

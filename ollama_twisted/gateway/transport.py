@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.interfaces import IReactorTCP
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from zope.interface import directlyProvides, providedBy
 
 #: A burst of connections above the backlog waits a second for TCP's retransmit.
@@ -22,6 +23,19 @@ BACKLOG = 1024
 
 class _SendsAtOnce:
     """Mixed into a TCP connection: the first send does not wait for the reactor."""
+
+    def doRead(self: Any) -> Any:
+        # As the base class does, in one call instead of three.
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
 
     def write(self: Any, data: bytes) -> None:
         # What waits already must go first; a connection that is closing, or

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import tcp
 from twisted.internet.interfaces import IReactorTCP
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -25,6 +26,13 @@ class FakeSocket:
         self.takes = list(takes)
         self.sent = b""
         self.attempts = 0
+        self.incoming: list[bytes | OSError] = []
+
+    def recv(self, size: int) -> bytes:
+        outcome = self.incoming.pop(0)
+        if isinstance(outcome, OSError):
+            raise outcome
+        return outcome[:size]
 
     def send(self, data: bytes) -> int:
         self.attempts += 1
@@ -83,10 +91,14 @@ class Producer:
 
 
 class Lost:
-    """A protocol that notes the end of its connection."""
+    """A protocol that notes what comes, and the end of its connection."""
 
     def __init__(self) -> None:
+        self.received: list[bytes] = []
         self.reasons: list[Any] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received.append(data)
 
     def connectionLost(self, reason: Any) -> None:
         self.reasons.append(reason)
@@ -207,6 +219,16 @@ class EagerTests(SynchronousTestCase):
         self.assertEqual(self.socket.sent, b"")
         transport.doWrite()
         self.assertEqual((self.socket.sent, producer.told), (b"abc", ["resume", "resume"]))
+
+    def test_read(self) -> None:
+        """What has come is handed on; nothing to read is no end, an error and an end are."""
+        transport = self.connected()
+        empty, reset = BlockingIOError(errno.EAGAIN, "empty"), ConnectionResetError()
+        self.socket.incoming = [b"data", empty, b"", reset]
+        self.assertEqual(
+            [transport.doRead() for _ in range(4)], [None, None, CONNECTION_DONE, CONNECTION_LOST]
+        )
+        self.assertEqual(self.protocol.received, [b"data"])
 
     @given(
         st.lists(st.binary(max_size=20), max_size=20), st.lists(st.integers(-1, 20), max_size=20)
