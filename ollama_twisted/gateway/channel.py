@@ -44,6 +44,10 @@ class _State(Enum):
     ENDING = "ending"
 
 
+# By names of their own: a member looked up in its class costs several times as much.
+_IDLE, _HEAD, _BODY, _BUSY, _ENDING = _State
+
+
 class Channel(PageChannel):
     """A client's connection.  ``due`` is when its present wait has lasted too long."""
 
@@ -52,7 +56,7 @@ class Channel(PageChannel):
         self.site = site
         self.factory = site
         self.due = inf
-        self._state = _State.IDLE
+        self._state = _IDLE
         self._buffer = b""
         self._head: RequestHead | None = None
         self._route: Route | None = None
@@ -72,11 +76,11 @@ class Channel(PageChannel):
             self._refuse(BadRequest(503, "too many connections"))
 
     def dataReceived(self, data: bytes) -> None:
-        if self._state is _State.ENDING:
+        if self._state is _ENDING:
             return
         if self._buffer:
             data = self._buffer + data
-        if self._state is _State.BUSY or (self.paused and self._state is not _State.BODY):
+        if self._state is _BUSY or (self.paused and self._state is not _BODY):
             self._buffer = data
             if len(data) > MAX_PIPELINED:
                 self.abort()
@@ -98,7 +102,7 @@ class Channel(PageChannel):
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
-        if self._state is _State.IDLE or self._state is _State.HEAD:
+        if self._state is _IDLE or self._state is _HEAD:
             self._next()
 
     # Reading requests.
@@ -109,9 +113,9 @@ class Channel(PageChannel):
         self._advancing = True
         try:
             while data:
-                if self._state is _State.BODY:
+                if self._state is _BODY:
                     data = self._read_body(data)
-                elif self._state in (_State.BUSY, _State.ENDING) or self.paused:
+                elif self._state in (_BUSY, _ENDING) or self.paused:
                     break
                 else:
                     data = self._read_head(data)
@@ -126,7 +130,7 @@ class Channel(PageChannel):
             return
         finally:
             self._advancing = False
-        if data and self._state is not _State.ENDING:
+        if data and self._state is not _ENDING:
             self._buffer = data
 
     def _read_head(self, data: bytes) -> bytes:
@@ -138,9 +142,9 @@ class Channel(PageChannel):
             if len(data) > start + MAX_HEAD:
                 read_request(data[start:])  # which says what of it is too long
             self._buffer = data
-            if self._state is _State.IDLE:
+            if self._state is _IDLE:
                 # From now on the head has its time in all, however slowly it trickles in.
-                self._state = _State.HEAD
+                self._state = _HEAD
                 self._wait(limits.head_timeout)
             return b""
         self._head = head = read_request(data[start:end])
@@ -154,7 +158,7 @@ class Channel(PageChannel):
             self._body = Body(limits.memory_body, head, limits.max_body)
         self.site.admit(head, self)
         if head.chunked or head.length:
-            self._state = _State.BODY
+            self._state = _BODY
             if route.passes:
                 self._begin()
                 return data
@@ -164,7 +168,7 @@ class Channel(PageChannel):
                 self.transport.write(CONTINUE)
             # An empty chunked body may be here whole.
             return self._read_body(data) if data else b""
-        self._state = _State.BUSY
+        self._state = _BUSY
         self._begin()
         return data
 
@@ -172,10 +176,10 @@ class Channel(PageChannel):
         body = self._body
         assert body is not None
         rest = body.feed(data)
-        if self._state is not _State.BODY:
+        if self._state is not _BODY:
             return rest  # what came was answered already, or its client cut off
         if body.ended:
-            self._state = _State.BUSY
+            self._state = _BUSY
             self.due = inf
             if self._served is None:
                 self._begin()
@@ -209,18 +213,18 @@ class Channel(PageChannel):
 
     def done(self) -> None:
         """The answer has been written, whole; the next request may be read."""
-        unread = self._state is _State.BODY
+        unread = self._state is _BODY
         self._served = None
         self._head = self._body = None
         if unread or not self._keep_alive:
             self._end(lingering=unread)
             return
-        self._state = _State.IDLE
+        self._state = _IDLE
         self._next()
 
     def _next(self) -> None:
         limits = self.site.limits
-        if self._state is _State.IDLE:
+        if self._state is _IDLE:
             self._wait(limits.send_timeout if self.paused else limits.keep_alive)
         if self._buffer and not self.paused and not self._advancing:
             data, self._buffer = self._buffer, b""
@@ -249,7 +253,7 @@ class Channel(PageChannel):
         self._end(lingering=True)
 
     def _end(self, lingering: bool = False) -> None:
-        self._state = _State.ENDING
+        self._state = _ENDING
         self._buffer = b""
         self.transport.unregisterProducer()
         # Closing while the client still sends would reset the connection, and
@@ -264,12 +268,12 @@ class Channel(PageChannel):
     @property
     def busy(self) -> bool:
         """Is a request under way?"""
-        return self._state is not _State.IDLE and self._state is not _State.ENDING
+        return self._state is not _IDLE and self._state is not _ENDING
 
     def drain(self) -> None:
         """Make the answer that is being given, or none, the last one."""
         self._keep_alive = False
-        if self._state is _State.IDLE:
+        if self._state is _IDLE:
             self._end()
 
     def cut(self, why: str) -> None:
@@ -288,9 +292,9 @@ class Channel(PageChannel):
             self._served.sweep(now)
         if now >= self.due:
             self.due = inf
-            if self._state is _State.ENDING or self.paused:
+            if self._state is _ENDING or self.paused:
                 self.abort()
-            elif self._state is _State.IDLE:
+            elif self._state is _IDLE:
                 self._end()
             else:
                 self._refuse(BadRequest(408, "the request took too long to arrive"))

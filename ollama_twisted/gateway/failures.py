@@ -11,6 +11,10 @@ from ollama_twisted.pool.lease import Outcome
 RETRY_AFTER = (b"Retry-After", b"1")
 
 
+_ANSWERED = Outcome.ANSWERED
+_OUTCOMES = {503: Outcome.BUSY, **dict.fromkeys((500, 502, 504), Outcome.GATEWAY_ERROR)}
+
+
 class AttemptFailed(Exception):
     """
     A node gave no usable answer, and nothing of one has reached the client.
@@ -119,6 +123,4 @@ def told_busy(status: int) -> AttemptFailed | None:
 
 def outcome_of(status: int) -> Outcome:
     """What an answer that is passed on says of the node that gave it."""
-    if status == 503:
-        return Outcome.BUSY
-    return Outcome.GATEWAY_ERROR if status in (500, 502, 504) else Outcome.ANSWERED
+    return _OUTCOMES.get(status, _ANSWERED)

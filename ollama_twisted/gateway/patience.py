@@ -15,6 +15,9 @@ class Phase(Enum):
     BODY = "body"
 
 
+_PLACE = Phase.PLACE
+
+
 class Patience:
     """
     The present wait of one exchange, and when it has lasted too long.
@@ -26,7 +29,7 @@ class Patience:
     __slots__ = ("_seen", "_since", "limit", "phase")
 
     def __init__(self) -> None:
-        self.phase = Phase.PLACE
+        self.phase = _PLACE
         self.limit = inf
         self._since = inf
         self._seen: object = None

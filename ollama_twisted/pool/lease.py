@@ -21,6 +21,9 @@ class Outcome(Enum):
     ABANDONED = "abandoned"
 
 
+_ABANDONED = Outcome.ABANDONED
+
+
 class Lessor(Protocol):
     """Whoever gave the lease, and takes it back."""
 
@@ -50,7 +53,7 @@ class Lease:
         self.loads = False
         self._lessor = lessor
         self._now = 0.0
-        self._outcome = Outcome.ABANDONED
+        self._outcome = _ABANDONED
         self._held = True
 
     def answering(self, now: float) -> None:

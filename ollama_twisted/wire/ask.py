@@ -56,7 +56,8 @@ class Ask:
     prefix: int | None = None
 
 
-_NOTHING = Ask()
+NOTHING = Ask()
+_NEVER = Streams.NEVER
 
 
 def read_ask(
@@ -76,7 +77,7 @@ def read_ask(
     """
     where = route.model_in
     if where is ModelIn.NONE:
-        return _NOTHING
+        return NOTHING
     if where is ModelIn.PATH:
         return Ask(_text(unquote_to_bytes(path)[len(_MODEL_PATH) :].rstrip(b"/")))
     if where is ModelIn.MULTIPART:
@@ -86,7 +87,7 @@ def read_ask(
         try:
             body = opened(body)
         except CannotOpen:
-            return _NOTHING
+            return NOTHING
     try:
         said = _said_plainly(body)
     except (ValueError, RecursionError):
@@ -108,7 +109,7 @@ def ask_of(route: Route, head: RequestHead, body: bytes | mmap, looks: bool = Fa
 
 def streams(route: Route, ask: Ask) -> bool:
     """Whether the answer will come piece by piece."""
-    if route.streams is Streams.NEVER:
+    if route.streams is _NEVER:
         return False
     return route.streams is Streams.DEFAULT_ON if ask.stream is None else ask.stream
 
