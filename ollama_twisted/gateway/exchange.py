@@ -28,7 +28,7 @@ from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.record import Record
 from ollama_twisted.wire import problems
-from ollama_twisted.wire.ask import Ask, streams
+from ollama_twisted.wire.ask import NOTHING, streams
 from ollama_twisted.wire.head import AnswerHead, RequestHead
 from ollama_twisted.wire.routes import ModelIn, Route
 from ollama_twisted.wire.stream import Watch
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _log = Logger()
 
-# By names of their own: a member looked up in its class costs several times as much.
+# A member of an enum costs several times as much to look up in its class.
 _FIRST_BYTE, _BODY = Phase.FIRST_BYTE, Phase.BODY
 _ANSWERED, _NO_MODEL = Outcome.ANSWERED, ModelIn.NONE
 
@@ -81,7 +81,7 @@ class Exchange:
         self._head = head
         self._body = body
         self._route = route
-        self._ask = Ask()
+        self._ask = NOTHING
         self._patience = Patience()
         self._connection: NodeConnection | None = None
         self._relay: Relay | None = None
@@ -165,7 +165,7 @@ class Exchange:
         """Ask one node after another, while nothing has reached the client."""
         seconds = self._gateway.seconds
         tried: dict[str, AttemptFailed] = {}
-        lease: Lease | None = await self._place(want)
+        lease = self._gateway.pool.lease(want, seconds()) or await self._wait_in_line(want)
         while lease is not None:
             following: Lease | None = None
             name = lease.node.name
@@ -193,20 +193,16 @@ class Exchange:
                 self.record.retries = (*self.record.retries, (name, tried[name].reason))
         raise nobody_answered(tried)
 
-    async def _place(self, want: Want) -> Lease:
-        """A place on a node, now or after waiting in line for it."""
+    async def _wait_in_line(self, want: Want) -> Lease | None:
+        """A place on a node, once there is one."""
         began = self._gateway.seconds()
-        lease = self._gateway.pool.lease(want, began)
-        if lease is not None:
-            return lease
         self._turn = turn = Turn(self._gateway, want)
         self._wait(Phase.PLACE, self._gateway.config.line.wait_timeout)
         try:
-            lease = await turn.taken()
+            return await turn.taken()
         finally:
             self._turn = None
             self.record.waited = self._gateway.seconds() - began
-        return lease
 
     def _another(self, want: Want, tried: dict[str, AttemptFailed]) -> Lease | None:
         """A place on a node that was not asked yet, if there is one at once."""
@@ -252,12 +248,12 @@ class Exchange:
             self._head, answer, channel, said, gateway.seconds, watch, connection.abort
         )
         record.status = answer.status
-        outcome = outcome_of(answer.status)
+        outcome, now = outcome_of(answer.status), gateway.seconds()
         if outcome is _ANSWERED:
-            lease.answering(gateway.seconds())
+            lease.answering(now)
             if lease.loads:
                 gateway.refresh(lease.node.name)
-        self._wait(_BODY, lease.node.config.timeouts.idle)
+        self._patience.wait(_BODY, lease.node.config.timeouts.idle, now)
         channel.produce(connection.transport)
         try:
             connection.relay_to(relay)
@@ -271,9 +267,7 @@ class Exchange:
             raise
         finally:
             channel.produce(None)
-            record.first_at, record.relayed = relay.first_at, relay.relayed
-            if watch is not None:
-                record.final = watch.final()
+            record.first_at, record.relayed, record.final = relay.told()
 
     def _answer_own(self, status: int, body: bytes, *fields: tuple[bytes, bytes]) -> None:
         self.record.status = status

@@ -13,7 +13,7 @@ from ollama_twisted.wire.framing import chunk
 from ollama_twisted.wire.head import AnswerHead, RequestHead
 from ollama_twisted.wire.headers import answer_to_client
 from ollama_twisted.wire.routes import Dialect
-from ollama_twisted.wire.stream import Watch
+from ollama_twisted.wire.stream import Final, Watch
 
 
 class AnswerCut(Exception):
@@ -97,6 +97,11 @@ class Relay:
             self.part(b"", b"")
         self._at_boundary = at_boundary
         self.done.fail(AnswerCut(why))
+
+    def told(self) -> tuple[float, int, Final | None]:
+        """When the body began, how much of it has passed, and what it said of itself."""
+        final = self._watch.final() if self._watch is not None else None
+        return self.first_at, self.relayed, final
 
     def tell(self, dialect: Dialect, message: str) -> None:
         """Say at the end of a stream that it broke off, if it did so between two lines."""

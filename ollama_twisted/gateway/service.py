@@ -90,6 +90,8 @@ class GatewayService(MultiService):
         _log.info("stopping; {busy} answers are under way", busy=self.site.busy)
         for listener in self.listeners:
             await maybeDeferred(listener.stopService)
+        # Whoever listens would do so for ever.
+        self.gateway.live.close()
         self.site.drain()
         deadline = self._reactor.seconds() + self.config.gateway.drain
         while self.site.busy and self._reactor.seconds() < deadline:
