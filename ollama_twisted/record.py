@@ -13,7 +13,8 @@ class Record:
     One exchange.  Times are in seconds of the gateway's monotonic clock.
 
     ``failure`` is empty for an answer that passed whole, whatever its status: an
-    error that the node meant to give is the node's business.  ``retries`` names
+    error that the node meant to give is the node's business.  ``nodes`` are those that
+    were asked side by side, where it was not one.  ``retries`` names
     each node that was given up on, and why; ``passed_over`` those that were not
     eligible, in the same words.
     """
@@ -30,6 +31,7 @@ class Record:
     failure: str = ""
     detail: str = ""
     node: str = ""
+    nodes: tuple[str, ...] = ()
     passed_over: str = ""
     explained: str = ""
     attempts: int = 0

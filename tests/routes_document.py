@@ -37,6 +37,8 @@ def asked(route: Route) -> str:
     if route.operation in MERGED:
         return "all (HEAD: one node)"
     how = "one node" if route.repeatable else "once"
+    if route.many:
+        how = "by what it is about"
     return f"{how}, guarded" if route.manages else how
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from ollama_twisted.config.addresses import read_host, read_url
+from ollama_twisted.config.targets import read_targets
 
 # Of a text in one line of a log: controls, line ends, and halves of surrogate pairs.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -101,6 +102,7 @@ Text = Annotated[str, Meta(max_length=1000), _checked(_text)]
 Name = Annotated[str, Meta(min_length=1, max_length=200), _checked(_name)]
 Host = Annotated[str, Meta(min_length=1, max_length=255), _checked(read_host)]
 Url = Annotated[str, Meta(min_length=1, max_length=2000), _checked(read_url)]
+Nodes = Annotated[str, Meta(min_length=1, max_length=8000), _checked(read_targets)]
 Endpoint = Annotated[str, Meta(min_length=1, max_length=1000), _checked(_endpoint)]
 PortText = Annotated[str, _checked(_port_to_listen_on)]
 HeaderName = Annotated[str, Meta(min_length=1, max_length=200), _checked(_header_name)]

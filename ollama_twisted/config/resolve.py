@@ -11,6 +11,7 @@ from ollama_twisted.config.addresses import is_loopback, read_host, read_url
 from ollama_twisted.config.node import Node, kind_of
 from ollama_twisted.config.resolved import Address, Config, NodeConfig
 from ollama_twisted.config.schema import File
+from ollama_twisted.config.targets import read_targets
 from ollama_twisted.services import Service
 
 _T = TypeVar("_T")
@@ -45,7 +46,14 @@ def resolve(file: File, lacking: Iterable[tuple[str, str]] = ()) -> Config:
             node = replace(node, enabled=False, headers=(), api_key=None)
         nodes.append(node)
     nodes = nodes or [resolved.LOCAL_NODE]
+    gateway = _completed(resolved.GatewayLimits(), file.gateway.given())
+    for path, name in lacking:
+        if path.startswith("gateway."):
+            warnings.append(f"{path} opens nothing: {name} is not set")
+    keys = tuple(filter(None, gateway.manage_keys))
+    gateway = replace(gateway, manage_keys=keys)
     warnings += _worries(nodes)
+    warnings += _managing_worries(gateway, nodes)
     sizes = {
         "patterns": given.get("model_name_patterns"),
         "mapping": given.get("model_name_mapping"),
@@ -57,7 +65,7 @@ def resolve(file: File, lacking: Iterable[tuple[str, str]] = ()) -> Config:
         strategy=given.get("strategy", resolved.STRATEGY),
         sizes=replace(resolved.ModelSizes(), **_without_none(sizes)),
         line=_completed(resolved.LineConfig(), file.line.given()),
-        gateway=_completed(resolved.GatewayLimits(), file.gateway.given()),
+        gateway=gateway,
         warnings=tuple(warnings),
     )
 
@@ -118,6 +126,26 @@ def _completed(defaults: _T, *layers: Mapping[str, Any]) -> _T:
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _managing_worries(
+    gateway: resolved.GatewayLimits, nodes: Iterable[NodeConfig]
+) -> Iterator[str]:
+    """The same of who may change models, and on which nodes."""
+    by_keys = gateway.manage_models == "keys"
+    if by_keys and not gateway.manage_keys:
+        yield "nobody may change models: gateway.manage_keys has none"
+    if gateway.manage_keys and not by_keys:
+        yield 'gateway.manage_keys opens nothing unless gateway.manage_models is "keys"'
+    targets = read_targets(gateway.pull)
+    names = [node.name for node in nodes]
+    labels = {label for node in nodes for label in node.labels.items()}
+    for name in targets.names:
+        if name not in names:
+            yield f"gateway.pull: no node is called {name}; known are {', '.join(names)}"
+    for key, value in targets.labels:
+        if (key, value) not in labels:
+            yield f"gateway.pull: no node has the label {key}={value}"
 
 
 def _worries(nodes: Iterable[NodeConfig]) -> Iterator[str]:

@@ -162,6 +162,8 @@ class GatewayLimits:
     attempts: int = 3
     allowed_hosts: tuple[str, ...] = ()
     manage_models: str = "loopback"
+    manage_keys: tuple[str, ...] = field(default=(), repr=False)
+    pull: str = "1"
     access_log: str = "-"
     log_format: str = "json"
     drain: float = 300.0

@@ -77,8 +77,16 @@ class Gateway(Entry, frozen=True):
         says("Names under which browsers may reach the gateway, besides local ones; * for any."),
     ] = UNSET
     manage_models: Annotated[
-        Maybe[Literal["loopback", "open", "off"]],
-        says("Who may pull, push, create, copy and delete models: this machine, all, nobody."),
+        Maybe[Literal["loopback", "keys", "open", "off"]],
+        says("Who may change models: this machine, who has one of manage_keys, all, nobody."),
+    ] = UNSET
+    manage_keys: Annotated[
+        Maybe[tuple[kinds.ApiKey, ...]],
+        says("Secrets, sent as 'Authorization: Bearer ...'.  Best written as ${VARIABLE}."),
+    ] = UNSET
+    pull: Annotated[
+        Maybe[kinds.Nodes],
+        says("Nodes that pull a model unless a request names others: all, a number, or names."),
     ] = UNSET
     access_log: Annotated[Maybe[kinds.PathText], says("A file, - for standard output, or off.")] = (
         UNSET

@@ -75,6 +75,7 @@ def _settings(config: Config) -> Table:
         "from": config.source,
         "strategy": config.strategy,
         **asdict(config.gateway),
+        "manage_keys": f"{len(config.gateway.manage_keys)}, not shown",
         **{f"line.{name}": value for name, value in asdict(config.line).items()},
         "default_model_size_b": config.sizes.default,
         "model_name_patterns": len(config.sizes.patterns),

@@ -129,6 +129,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     model: str | None = None
     node: str = ""
     attempts: int = 0
+    nodes: str = ""
     passed_over: str = ""
     retries: str = ""
     waited: float | None = None
@@ -161,6 +162,8 @@ def line(record: Record, offset: float) -> Line:
         said.model = record.model[:MAX_VALUE]
     if record.passed_over:
         said.passed_over = record.passed_over[:MAX_VALUE]
+    if record.nodes:
+        said.nodes = ", ".join(record.nodes)[:MAX_VALUE]
     if record.retries:
         said.retries = "; ".join(f"{name}: {why}" for name, why in record.retries)[:MAX_VALUE]
     if record.waited is not None:

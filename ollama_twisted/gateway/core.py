@@ -11,9 +11,11 @@ from ollama_twisted.gateway.accesslog import AccessLog
 from ollama_twisted.gateway.connection import NodeConnection
 from ollama_twisted.gateway.failures import Refused
 from ollama_twisted.gateway.live import Live
+from ollama_twisted.gateway.permit import may_manage
 from ollama_twisted.gateway.reasons import told_why
 from ollama_twisted.gateway.upstream import EndpointFor, Upstream
 from ollama_twisted.metrics import OTHER, GatewayMetrics, NodeView, PoolView
+from ollama_twisted.pool.blobs import Blobs
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.pool import NodePool
@@ -21,7 +23,6 @@ from ollama_twisted.pulse.tally import Tallies
 from ollama_twisted.record import Record
 from ollama_twisted.services import Kind
 from ollama_twisted.web.changes import iso
-from ollama_twisted.web.hosts import is_loopback
 from ollama_twisted.wire.ask import Ask
 from ollama_twisted.wire.head import RequestHead
 from ollama_twisted.wire.headers import request_to_node
@@ -64,6 +65,7 @@ class Gateway:
         self.refresh: Callable[[str], None] = lambda name: None
         self.loaded: Callable[[str], list[Any]] = lambda name: []
         self.doubt: Callable[[str], None] = lambda name: None
+        self.blobs = Blobs()
         self.client_connections = 0
         #: Said on the status page above everything else.
         self.notice = ""
@@ -87,12 +89,9 @@ class Gateway:
         """The node's name as a header carries it."""
         return self._labels[node.config.name]
 
-    def may_manage(self, client: bytes) -> bool:
+    def may_manage(self, client: bytes, authorization: bytes = b"") -> bool:
         """May this client change what the nodes have?"""
-        allowed = self.limits.manage_models
-        # A Unix socket is guarded by its file permissions.
-        local = client == b"unix" or is_loopback(client.decode())
-        return allowed == "open" or (allowed == "loopback" and local)
+        return may_manage(self.limits, client, authorization)
 
     def want_of(self, route: Route, ask: Ask) -> Want:
         """What a request needs of a node; whoever foretells and whoever decides asks in here."""

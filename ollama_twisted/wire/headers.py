@@ -31,7 +31,9 @@ HOP_BY_HOP = frozenset(
 # What a client says of itself here could be a lie that a node believes; the
 # same goes for all fields that begin with X-Forwarded-.
 _CLAIMS = frozenset({b"forwarded", b"x-real-ip"})
-_NOT_TO_NODE = HOP_BY_HOP | _CLAIMS | {b"host", b"content-length", b"expect"}
+# Which nodes shall do something is said to us; one that is a gateway has others.
+_NAMED = b"x-ollama-gateway-nodes"
+_NOT_TO_NODE = HOP_BY_HOP | _CLAIMS | {b"host", b"content-length", b"expect", _NAMED}
 # A node may be a gateway itself; what is said here is said of this one.
 _SAID = frozenset(b"x-ollama-gateway-" + each for each in (b"node", b"retries", b"explain"))
 _NOT_TO_CLIENT = HOP_BY_HOP | _SAID | {b"content-length"}

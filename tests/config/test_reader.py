@@ -89,6 +89,8 @@ FULL: dict[str, Any] = {
         "attempts": 2,
         "allowed_hosts": ["gateway.example.org"],
         "manage_models": "off",
+        "manage_keys": ["key"],
+        "pull": "all",
         "access_log": "off",
         "log_format": "text",
         "drain": 0,
