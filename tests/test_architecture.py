@@ -19,6 +19,8 @@ PURE |= {f"probe.{each}" for each in ("connection", "ss", "proc", "netstat", "ls
 PURE |= {f"probe.{each}" for each in ("traffic", "command", "snapshot", "hint")}
 
 PURE |= {"pulse", "web.changes", "web.loaded"}
+PURE |= {f"top.{each}" for each in ("document", "screen", "words")}
+
 PURE |= {f"humaneval.{each}" for each in ("estimate", "extract", "prompt", "tally", "verdict")}
 
 IMPURE_LIBRARIES = {
@@ -58,6 +60,7 @@ NEVER = {
     "pulse": {"wire", "gateway", "exporter", "simulator", "probe", "web.events", "web.site"},
     "web": {"pulse", "gateway", "exporter", "simulator", "pool", "probe", "humaneval"},
     "humaneval": {"gateway", "exporter", "simulator", "pool", "probe", "web"},
+    "top": {"gateway", "exporter", "simulator", "pool", "probe", "humaneval"},
 }
 
 LONGEST = 300

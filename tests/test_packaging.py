@@ -185,6 +185,7 @@ class InstalledTests(SynchronousTestCase):
             self.assertIn("Options:", run(programs / "twistd", program, "--help", cwd=elsewhere))
 
         self.assertIn("--models", run(programs / "ollama-humaneval", "--help", cwd=elsewhere))
+        self.assertIn("--once", run(programs / "ollama-gateway-top", "--help", cwd=elsewhere))
 
         run(programs / "python", "-W", "error::SyntaxWarning", "-c", IMPORT_ALL, cwd=elsewhere)
 

@@ -1,0 +1,1 @@
+"""A gateway watched from a terminal: what it tells of itself, kept current and drawn."""
