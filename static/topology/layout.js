@@ -87,7 +87,7 @@ export class Layout {
     const found = new Map();
     const layers = this.#keep(graph);
     layers.forEach(({ nodes, places }, index) => {
-      const x = (index - (layers.length - 1) / 2) * 130;
+      const x = (index - (layers.length - 1) / 2) * 110;
       const count = places.count;
       for (const node of nodes) {
         const place = places.of(node.id);
@@ -97,7 +97,7 @@ export class Layout {
           radius = 21 * Math.sqrt(place + 0.5);
           angle = place * GOLDEN;
         } else if (count > 1) {
-          radius = Math.max(50, count * 14);
+          radius = Math.max(56, count * 15);
           angle = (place / count) * 2 * Math.PI + (count === 2 ? Math.PI / 2 : Math.PI / 6);
         }
         found.set(node.id, { x, y: radius * Math.sin(angle), z: radius * Math.cos(angle) });

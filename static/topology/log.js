@@ -20,8 +20,10 @@ export class Log {
   /** `turns` are changes of state that the page has seen itself, for servers that tell none. */
   update(document, turns) {
     for (const { node, to } of turns) {
+      if (!SPOKEN[to]) continue;
       this.#number += 1;
-      this.#own.push({ seq: `seen ${this.#number}`, time: new Date().toISOString(), node: node.title, kind: to === "healthy" ? "up" : to, text: node.told.error ?? "" });
+      const why = node.told.error ? `: ${node.told.error}` : "";
+      this.#own.push({ seq: `seen ${this.#number}`, time: new Date().toISOString(), node: node.title, kind: to === "healthy" ? "up" : to, text: `${node.title} ${SPOKEN[to]}${why}` });
     }
     this.#own = this.#own.slice(-MOST);
     const told = document.gateway ? document.events : this.#own;

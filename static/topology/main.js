@@ -97,7 +97,7 @@ function show() {
   const summary = graph.summary;
   if (picture.getAttribute("aria-label") !== summary) picture.setAttribute("aria-label", summary);
   keep(find("legend"), signs(graph), (each) => each.name, (each) => {
-    const element = el("li", {}, el("span", { class: "sign", "aria-hidden": "true" }, each.sign), each.name);
+    const element = el("li", { "data-state": each.state, "data-kind": each.kind }, el("span", { class: "sign", "aria-hidden": "true" }, each.sign), each.name);
     return element;
   });
   speak();

@@ -43,12 +43,13 @@ export class Names {
       const brief = talk || heavy >= 4 ? short(each.node.brief) : "";
       const name = short(each.node.title);
       const wide = Math.max(this.#width(pen, NAME, name), brief ? this.#width(pen, BRIEF, brief) : 0) + 10;
-      const box = { x: at.x - wide / 2, y: at.y + r + 4, w: wide, h: brief ? 2 * LINE : LINE };
-      if (heavy < 5 && taken.some((other) => overlap(box, other))) continue;
+      const box = free(sides(at, r, wide, brief ? 2 * LINE : LINE), taken, heavy >= 5);
+      if (!box) continue;
       taken.push(box);
+      const middle = box.x + wide / 2;
       pen.globalAlpha = clear;
-      write(pen, scene, NAME, name, at.x, box.y + LINE / 2, each.node.trouble ? scene.colours.bad : scene.colours.ink);
-      if (brief) write(pen, scene, BRIEF, brief, at.x, box.y + LINE * 1.5, scene.colours.quiet);
+      write(pen, scene, NAME, name, middle, box.y + LINE / 2, each.node.trouble ? scene.colours.bad : scene.colours.ink);
+      if (brief) write(pen, scene, BRIEF, brief, middle, box.y + LINE * 1.5, scene.colours.quiet);
     }
     pen.globalAlpha = 1;
   }
@@ -64,6 +65,21 @@ export class Names {
     }
     return found;
   }
+}
+
+/** Where a name may stand: below its body, above, to the right, to the left. */
+function sides(at, r, w, h) {
+  return [
+    { x: at.x - w / 2, y: at.y + r + 4, w, h },
+    { x: at.x - w / 2, y: at.y - r - 4 - h, w, h },
+    { x: at.x + r + 2, y: at.y - h / 2, w, h },
+    { x: at.x - r - 2 - w, y: at.y - h / 2, w, h },
+  ];
+}
+
+/** The first that is over none of those that are taken; the first of all if it must be shown. */
+function free(boxes, taken, must) {
+  return boxes.find((box) => !taken.some((other) => overlap(box, other))) ?? (must ? boxes[0] : null);
 }
 
 function ring(pen, at, r, colour) {

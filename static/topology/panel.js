@@ -7,16 +7,16 @@ import { facts } from "./graph.js";
 
 /** What is drawn of the last minutes, where it is known. */
 const TRENDS = [
-  ["tokens_per_second", "Tokens a second", number],
+  ["tokens_per_second", "Tokens/s", number],
   ["in_flight", "In flight", number],
   ["waiting", "Waiting in line", number],
-  ["first_token_seconds", "First token after", duration],
-  ["requests_per_second", "Requests a second", number],
-  ["failures_per_second", "Failures a second", number],
-  ["bytes_per_second", "Bytes a second", bytes],
+  ["first_token_seconds", "First token", duration],
+  ["requests_per_second", "Requests/s", number],
+  ["failures_per_second", "Failures/s", number],
+  ["bytes_per_second", "Bytes/s", bytes],
   ["connections", "Connections", number],
-  ["sent_bytes_per_second", "Bytes sent a second", bytes],
-  ["recv_bytes_per_second", "Bytes received a second", bytes],
+  ["sent_bytes_per_second", "Bytes sent/s", bytes],
+  ["recv_bytes_per_second", "Bytes received/s", bytes],
 ];
 
 export class Panel {

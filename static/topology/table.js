@@ -68,7 +68,7 @@ class Table {
     keep(this.body, order, (each) => each.id, (item) => {
       const cells = columns.map(([title, value], index) => {
         const numeric = items.some((each) => known(value(each)));
-        return index ? el("td", { class: numeric ? "number" : null, "data-label": title }) : el("th", { scope: "row" }, row.name(item));
+        return index ? el("td", { class: numeric ? "number" : title.startsWith("Models") ? "long" : null, "data-label": title }) : el("th", { scope: "row" }, row.name(item));
       });
       const element = el("tr", {}, cells);
       element.update = (now) => {

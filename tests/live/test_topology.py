@@ -1,0 +1,313 @@
+"""The topology page in a real browser: gateway, exporter and nodes are processes of their own."""
+
+from __future__ import annotations
+
+import threading
+from urllib.parse import parse_qs, urlsplit
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.live.browser import Browser, browser
+from tests.live.exporters import RunningExporter
+from tests.live.gateways import RunningGateway
+from tests.live.simulated import SimulatedNode
+from tests.live.test_pages import PageCase
+
+VIEWS = ("3d", "2d", "table")
+
+# How many different colours a canvas shows in the frame in which it is drawn.
+COLOURS = """
+const [selector, done] = arguments;
+const canvas = document.querySelector(selector);
+if (!canvas) done(0);
+else requestAnimationFrame(() => {
+  const copy = document.createElement("canvas");
+  [copy.width, copy.height] = [canvas.width, canvas.height];
+  const pen = copy.getContext("2d", {willReadFrequently: true});
+  pen.drawImage(canvas, 0, 0);
+  const {data} = pen.getImageData(0, 0, copy.width, copy.height);
+  done(new Set(new Uint32Array(data.buffer)).size);
+});
+"""
+SPACE = ".space canvas"
+
+
+class TopologyPage:
+    """The page, by what people look at."""
+
+    def __init__(self, page: Browser, url: str) -> None:
+        self.page = page
+        self.url = f"{url}/topology"
+
+    def open(self, query: str = "", **how: object) -> TopologyPage:
+        self.page.open(self.url + query, **how).until_live()  # type: ignore[arg-type]
+        self.page.until(lambda: self.nodes())
+        return self
+
+    def nodes(self) -> list[str]:
+        """What is said of each node to somebody who hears the page."""
+        said: list[str] = self.page.run(
+            "return [...document.querySelectorAll('#picker button')].map((on) => on.textContent)"
+        )
+        return said
+
+    def until_said(self, *words: str) -> None:
+        """Wait until all of this is said of one node."""
+        self.page.until(lambda: any(all(each in said for each in words) for said in self.nodes()))
+
+    def view(self) -> str:
+        found: str = self.page.run("return document.querySelector('[name=view]:checked').value")
+        return found
+
+    def until_view(self, name: str) -> None:
+        self.page.until(lambda: self.view() == name)
+
+    def colours(self, selector: str) -> int:
+        found: int = self.page.driver.execute_async_script(COLOURS, selector)
+        return found
+
+    def asked(self) -> dict[str, list[str]]:
+        """The query in the address."""
+        return parse_qs(urlsplit(self.page.driver.current_url).query)
+
+    def details(self) -> str:
+        """The heading of the details, if they are shown."""
+        return self.page.text("#details h2") if self.page.find("#details").is_displayed() else ""
+
+
+class GatewayTests(PageCase):
+    """Two nodes, and the gateway's page."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.topology = TopologyPage(self.browser, self.gateway.url)
+
+    def chat(self, model: str = "llama3:8b") -> None:
+        """Have a long answer under way."""
+        body = {"model": model, "messages": [{"role": "user", "content": "Count."}]}
+        asking = threading.Thread(target=self.gateway.lines, args=("/api/chat", body))
+        asking.start()
+        self.addCleanup(asking.join)
+
+    def test_everybody(self) -> None:
+        """
+        Each view loads without a complaint, by day and by night, and axe finds nothing grave.
+        """
+        for view in VIEWS:
+            for dark in (False, True):
+                page = self.topology.open(f"?view={view}&selected=gpu-1", dark=dark).page
+                self.topology.until_view(view)
+                page.until(lambda: self.topology.details() == "gpu-1")
+                self.assertEqual((view, dark, page.faults()), (view, dark, []))
+                self.assertEqual(page.complaints(), [])
+
+    def test_killed(self) -> None:
+        """
+        A node that dies is shown as it dies: in the picture, among the events, aloud.
+        """
+        page = self.topology.open("?view=2d").page
+        self.topology.until_said("gpu-2", "healthy")
+        self.nodes["gpu-2"].stop()
+        self.topology.until_said("gpu-2", "down")
+        page.until(lambda: "gpu-2" in page.text("#log li"))
+        self.assertEqual(page.find("#said").get_attribute("textContent"), "gpu-2 is down.")
+        self.assertIn("1 down", page.find("#picture").get_attribute("aria-label") or "")
+        self.topology.until_said("gpu-1", "healthy")
+        self.assertEqual(page.complaints(), [])
+
+    def test_model_loaded(self) -> None:
+        """
+        A model that is loaded joins the picture, and those who were there keep their places.
+        """
+        page = self.topology.open("?view=2d&selected=gpu-1").page
+        before = self.topology.nodes()
+        self.chat()
+        self.topology.until_said("llama3:8b, model, 1 node")
+        self.assertEqual(len(self.topology.nodes()), len(before) + 1)
+        page.until(lambda: "llama3:8b" in page.text("#details ul.plain"))
+        page.until(lambda: self.page_has_event("llama3:8b"))
+
+    def page_has_event(self, word: str) -> bool:
+        return word in self.browser.text("#log")
+
+    def test_traffic(self) -> None:
+        """
+        What flows is seen to flow; for those who want nothing to move it stands still.
+        """
+        self.nodes["gpu-1"].get("POST", "/api/chat", {"model": "llama3:8b", "stream": False})
+        for still in (True, False):
+            page = self.topology.open("?view=2d", still=still).page
+            self.chat()
+            page.until(lambda: any("1 in flight" in each for each in self.topology.nodes()))
+            drawn = ".picture canvas:nth-child(2)"
+            if still:
+                self.assertEqual(self.topology.colours(drawn), 1)
+            else:
+                page.until(lambda drawn=drawn: self.topology.colours(drawn) > 1)
+
+    def test_keys(self) -> None:
+        """
+        From node to node, into the details and back, without a mouse.
+        """
+        page = self.topology.open("?view=2d").page
+        page.run("document.getElementById('ask').focus()")
+        page.press("\ue004", "\ue004")
+        self.assertIn("clients, client", page.focus())
+        page.press("\ue014")
+        self.assertIn("gateway", page.focus())
+        page.press("\ue014")
+        self.assertIn("gpu-", page.focus())
+        name = page.focus().partition(",")[0]
+        page.press("\ue007")
+        page.until(lambda: self.topology.details() == name)
+        self.assertEqual((page.focus(), self.topology.asked()["selected"]), (name, [name]))
+        page.press("\ue00c")
+        page.until(lambda: page.focus().startswith(f"{name},"))
+        self.assertEqual((self.topology.details(), self.topology.asked()), ("", {"view": ["2d"]}))
+        page.press("\ue00c")
+        self.assertEqual(self.topology.page.run("return document.activeElement.name"), "view")
+        page.press("?")
+        page.until(lambda: "Shift Tab" in page.text("#help"))
+
+    def test_space(self) -> None:
+        """
+        The picture in space is really drawn, its library fetched only then.
+        """
+        page = self.topology.open("?view=2d").page
+        self.assertFalse(page.run("return 'ForceGraph3D' in window"))
+        page.press("1")
+        self.topology.until_view("3d")
+        # Shaded bodies: many colours, not one background and a few lines.
+        page.until(lambda: self.topology.colours(SPACE) > 100)
+        self.assertEqual(self.topology.asked(), {"view": ["3d"]})
+        self.assertEqual(page.complaints(), [])
+
+    def test_lost(self) -> None:
+        """
+        A graphics context that goes leaves the same in 2D, and says so.
+        """
+        page = self.topology.open("?view=3d").page
+        page.until(lambda: self.topology.colours(SPACE) > 100)
+        page.run(
+            f"document.querySelector('{SPACE}').getContext('webgl2')"
+            ".getExtension('WEBGL_lose_context').loseContext()"
+        )
+        self.topology.until_view("2d")
+        self.assertIn("graphics context", page.text("#word"))
+        self.topology.until_said("gpu-1", "healthy")
+
+    def test_no_webgl(self) -> None:
+        """
+        Without WebGL there is the same in 2D, and the page says why.
+        """
+        topology = TopologyPage(browser(webgl=False), self.gateway.url)
+        topology.open("?view=3d")
+        topology.until_view("2d")
+        topology.page.until(lambda: "no WebGL" in topology.page.text("#word"))
+        topology.page.until(lambda: topology.colours(".picture canvas") > 1)
+        self.assertFalse(topology.page.run("return 'ForceGraph3D' in window"))
+
+    def test_narrow(self) -> None:
+        """
+        On a telephone nothing has to be pushed aside.
+        """
+        for view in VIEWS:
+            page = self.topology.open(f"?view={view}&selected=gpu-1", width=320, height=640).page
+            self.topology.until_view(view)
+            self.assertEqual((view, page.width()), (view, 320))
+
+    def test_address(self) -> None:
+        """
+        What is looked for stands in the address, and an address brings it back.
+        """
+        page = self.topology.open("?view=table&search=gpu-2").page
+        self.assertEqual(len(self.topology.nodes()), 1)
+        rows = "#tables tbody:first-of-type tr th"
+        page.until(lambda: page.text(rows) == "gpu-2")
+        page.find("#search").clear()
+        page.find("#search").send_keys("model:phi3")
+        self.assertEqual(self.topology.asked()["search"], ["model:phi3"])
+        page.until(lambda: self.topology.nodes() and page.text("#matches").startswith("1 of"))
+        page.find("#search").clear()
+        page.find("#search").send_keys("nothing-is-called-so")
+        page.until(lambda: "No node is like that." in page.text("#tables"))
+
+    def test_sorted(self) -> None:
+        """
+        A column's head sorts by it, and again the other way.
+        """
+        page = self.topology.open("?view=table").page
+        names = (
+            "return [...document.querySelectorAll('#tables table:first-of-type tbody th')]"
+            ".map((each) => each.textContent).filter((each) => each.startsWith('gpu'))"
+        )
+        head = "#tables thead th:first-child"
+        page.find(f"{head} button").click()
+        self.assertEqual(page.run(names), ["gpu-1", "gpu-2"])
+        self.assertEqual(page.find(head).get_attribute("aria-sort"), "ascending")
+        page.find(f"{head} button").click()
+        self.assertEqual(page.run(names), ["gpu-2", "gpu-1"])
+        self.assertEqual(page.find(head).get_attribute("aria-sort"), "descending")
+
+    def test_gone(self) -> None:
+        """
+        A gateway that is gone is said to be gone; what was known stays.
+        """
+        page = self.topology.open("?view=2d").page
+        self.gateway.stop()
+        page.until(lambda: page.find("#live").get_attribute("data-state") == "disconnected")
+        self.assertTrue(any("gpu-1" in each for each in self.topology.nodes()))
+
+    def test_wall(self) -> None:
+        """
+        For a wall there is the picture alone.
+        """
+        page = self.topology.open("?view=2d&wall=1").page
+        self.assertFalse(page.find(".frame").is_displayed())
+        self.assertFalse(page.find(".tools").is_displayed())
+        self.assertTrue(page.find("#picture").is_displayed())
+
+
+class ExporterTests(SynchronousTestCase):
+    """One node, a client, and the exporter's page."""
+
+    def setUp(self) -> None:
+        self.node = SimulatedNode("--model", "llama3:8b")
+        self.addCleanup(self.node.stop)
+        self.exporter = RunningExporter({"node1": self.node.port}).until_measured()
+        self.addCleanup(self.exporter.stop)
+        url = f"http://127.0.0.1:{self.exporter.port}"
+        self.topology = TopologyPage(browser(), url)
+
+    def test_views(self) -> None:
+        """
+        It shows its node in each view, says how its bytes are known, and nothing complains.
+        """
+        for view in VIEWS:
+            page = self.topology.open(f"?view={view}&selected=node1").page
+            self.topology.until_view(view)
+            self.topology.until_said("node1", "healthy")
+            page.until(lambda page=page: "Bytes are" in page.text("#details"))
+            self.assertEqual((page.faults(), page.complaints()), ([], []))
+
+    def test_connected(self) -> None:
+        """
+        Who connects, and who goes, is seen.
+        """
+        gateway = RunningGateway({"gpu-1": self.node.port})
+        self.addCleanup(gateway.stop)
+        gateway.until_healthy("gpu-1")
+        self.topology.open("?view=2d")
+        self.topology.page.until(lambda: "router, 0 connections" not in self.topology.nodes())
+        gateway.stop()
+        self.topology.until_said("router", "0 connections")
+
+    def test_killed(self) -> None:
+        """
+        That its Ollama dies is seen, and told among the events.
+        """
+        page = self.topology.open("?view=2d").page
+        self.topology.until_said("node1", "healthy")
+        self.node.stop()
+        self.topology.until_said("node1", "down")
+        page.until(lambda: "node1" in page.text("#log li"))
