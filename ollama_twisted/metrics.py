@@ -9,20 +9,18 @@ gauges are read from the pool at that moment.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
 
 from ollama_twisted.record import Record
+from ollama_twisted.series import Count, Distribution
 from ollama_twisted.wire.stream import Final
 
 #: What a model nobody has is called, so that an outsider's inventions stay one series.
@@ -40,7 +38,12 @@ _PER_TOKEN: tuple[float, ...] = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0
 _PER_TOKEN += (0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 _TOKENS = tuple(4.0**power for power in range(11))
 
+_TRANSCRIPTION = tuple(0.25 * 2**power for power in range(15))
+_REAL_TIME: tuple[float, ...] = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3)
+_REAL_TIME += (0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0)
+
 _EACH = ("operation", "model")
+_HEARD = ("model", "node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,101 +69,37 @@ class PoolView:
     log_lines_dropped: int
 
 
-@dataclass(slots=True)
-class _Count:
-    """A counter, by the values of its labels."""
-
-    name: str
-    text: str
-    labels: tuple[str, ...] = ()
-    of: defaultdict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
-
-    def family(self) -> Metric:
-        family = CounterMetricFamily(f"ollama_gateway_{self.name}", self.text, labels=self.labels)
-        for labels, value in self.of.items():
-            family.add_metric(labels, value)
-        if not self.labels and not self.of:
-            family.add_metric((), 0)
-        return family
-
-
-class _Tally:
-    """One series of a histogram: how many in each bucket, and their sum."""
-
-    __slots__ = ("_bounds", "counts", "sum")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-    def observe(self, value: float) -> None:
-        # A bucket holds what is less than or equal to its bound.
-        self.counts[bisect_left(self._bounds, value)] += 1
-        self.sum += value
-
-
-class _Distribution:
-    """A histogram, by the values of its labels."""
-
-    def __init__(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> None:
-        self._name = f"ollama_gateway_{name}"
-        self._text = text
-        self._bounds = bounds
-        self._labels = labels
-        self._series: dict[tuple[str, ...], _Tally] = {}
-        if not labels:
-            self.of()
-
-    def of(self, *labels: str) -> _Tally:
-        tally = self._series.get(labels)
-        if tally is None:
-            tally = self._series[labels] = _Tally(self._bounds)
-        return tally
-
-    def family(self) -> Metric:
-        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
-        names = [*map(str, self._bounds), "+Inf"]
-        for labels, tally in self._series.items():
-            below, buckets = 0, []
-            for name, count in zip(names, tally.counts, strict=True):
-                below += count
-                buckets.append((name, below))
-            family.add_metric(labels, buckets, tally.sum)
-        return family
-
-
 class GatewayMetrics:
     """What has been counted, and a collector of it for a Prometheus registry."""
 
     def __init__(self, view: Callable[[], PoolView], version: str) -> None:
         self._view = view
         self._version = version
-        self._requests = _Count("requests", "Requests answered, by status.", (*_EACH, "code"))
-        self._failures = _Count(
+        self._requests = Count("requests", "Requests answered, by status.", (*_EACH, "code"))
+        self._failures = Count(
             "request_failures", "Requests without a whole answer, by cause.", (*_EACH, "reason")
         )
-        self._left = _Count("client_disconnects", "Requests given up by the client.", _EACH)
-        self._prompt = _Count("prompt_tokens", "Input tokens processed.", _EACH)
-        self._generated = _Count("generation_tokens", "Output tokens produced.", _EACH)
-        self._attempts = _Count(
+        self._left = Count("client_disconnects", "Requests given up by the client.", _EACH)
+        self._prompt = Count("prompt_tokens", "Input tokens processed.", _EACH)
+        self._generated = Count("generation_tokens", "Output tokens produced.", _EACH)
+        self._attempts = Count(
             "upstream_attempts", "Attempts sent to nodes, retries included.", ("node",)
         )
-        self._retries = _Count(
+        self._retries = Count(
             "upstream_retries",
             "Attempts after which another node was asked, by the node that failed.",
             ("node", "reason"),
         )
-        self._sent = _Count("bytes_sent", "Body bytes sent to clients.")
-        self._received = _Count("bytes_received", "Body bytes received from clients.")
-        self._duration = _Distribution(
+        self._sent = Count("bytes_sent", "Body bytes sent to clients.")
+        self._received = Count("bytes_received", "Body bytes received from clients.")
+        self._duration = Distribution(
             "request_duration_seconds",
             "From a request's last byte to its answer's (gen_ai.server.request.duration).",
             _DURATION,
             *_EACH,
             "node",
         )
-        self._first_token = _Distribution(
+        self._first_token = Distribution(
             "time_to_first_token_seconds",
             "From a request to the first byte of its streamed answer"
             " (gen_ai.server.time_to_first_token).",
@@ -168,31 +107,46 @@ class GatewayMetrics:
             *_EACH,
             "node",
         )
-        self._per_token = _Distribution(
+        self._per_token = Distribution(
             "time_per_output_token_seconds",
             "Per output token after the first (gen_ai.server.time_per_output_token).",
             _PER_TOKEN,
             *_EACH,
             "node",
         )
-        self._tokens = _Distribution(
+        self._tokens = Distribution(
             "request_tokens",
             "Tokens per request (gen_ai.client.token.usage).",
             _TOKENS,
             *_EACH,
             "token_type",
         )
-        self._load = _Distribution(
+        self._load = Distribution(
             "model_load_duration_seconds",
             "Load time that Ollama reports (load_duration), where a model was read from disk.",
             _DURATION,
             "model",
             "node",
         )
-        self._waited = _Distribution(
+        self._audio = Count(
+            "audio_seconds", "Seconds of audio that were transcribed or translated.", _HEARD
+        )
+        self._heard = Distribution(
+            "transcription_duration_seconds",
+            "From sending a recording to a node to the end of its answer.",
+            _TRANSCRIPTION,
+            *_HEARD,
+        )
+        self._pace = Distribution(
+            "transcription_real_time_factor",
+            "The same for each second of audio, where it is known how long that lasts.",
+            _REAL_TIME,
+            *_HEARD,
+        )
+        self._waited = Distribution(
             "queue_wait_seconds", "Time that a request waited in line for a node.", _DURATION
         )
-        self._checks = _Distribution(
+        self._checks = Distribution(
             "health_check_duration_seconds", "Duration of health checks.", _DURATION, "node"
         )
 
@@ -217,6 +171,8 @@ class GatewayMetrics:
             self._duration.of(operation, model, node).observe(record.ended - record.started)
             if record.final is not None:
                 self._observe_final(record, record.final, model)
+            if record.asked_at is not None and record.status == 200 and not record.failure:
+                self._observe_audio(record, record.ended - record.asked_at, model)
 
     def _observe_final(self, record: Record, final: Final, model: str) -> None:
         operation, node = record.operation, record.node
@@ -236,6 +192,12 @@ class GatewayMetrics:
         if final.load is not None and final.load >= LOADED:
             self._load.of(model, node).observe(final.load)
 
+    def _observe_audio(self, record: Record, took: float, model: str) -> None:
+        self._heard.of(model, record.node).observe(took)
+        if record.audio:
+            self._audio.of[model, record.node] += record.audio
+            self._pace.of(model, record.node).observe(took / record.audio)
+
     def checked(self, node: str, seconds: float) -> None:
         """Count one health check."""
         self._checks.of(node).observe(seconds)
@@ -243,7 +205,7 @@ class GatewayMetrics:
     def collect(self) -> Iterable[Metric]:
         """Everything, as Prometheus's client library wants it."""
         for each in vars(self).values():
-            if isinstance(each, (_Count, _Distribution)):
+            if isinstance(each, (Count, Distribution)):
                 yield each.family()
         yield from self._gauges(self._view())
 

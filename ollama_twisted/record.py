@@ -16,7 +16,8 @@ class Record:
     error that the node meant to give is the node's business.  ``nodes`` are those that
     were asked side by side, where it was not one.  ``retries`` names
     each node that was given up on, and why; ``passed_over`` those that were not
-    eligible, in the same words.
+    eligible, in the same words.  ``audio`` is how long a recording lasts that was
+    transcribed, and ``asked_at`` when its node was sent it; None otherwise.
     """
 
     operation: str
@@ -41,6 +42,8 @@ class Record:
     ended: float = 0.0
     relayed: int = 0
     final: Final | None = None
+    audio: float | None = None
+    asked_at: float | None = None
     #: Of ``relayed`` and of the tokens generated, what was counted while the answer passed.
     counted: int = 0
     reckoned: float = 0.0

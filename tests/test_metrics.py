@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
@@ -144,6 +145,7 @@ class MetricsTests(SynchronousTestCase):
         """Prometheus's own tool finds nothing to say against the page."""
         self.metrics.observe(CHAT, 'm"\\\n')
         self.metrics.observe(Record("chat", b"", b"", b"", 0.0, failure="client_left"), "m")
+        self.metrics.observe(replace(CHAT, audio=8.0, asked_at=101.0), "tiny")
         self.metrics.checked("a", 0.1)
         check(self, generate_latest(self.registry))
 

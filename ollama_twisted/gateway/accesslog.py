@@ -136,6 +136,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     first_byte: float | None = None
     prompt_tokens: int | None = None
     generated_tokens: int | None = None
+    audio_seconds: float | None = None
     error: str | None = None
     failure: str = ""
     detail: str = ""
@@ -176,6 +177,8 @@ def line(record: Record, offset: float) -> Line:
         said.generated_tokens = final.generated_tokens
         if final.error is not None:
             said.error = final.error[:MAX_VALUE]
+    if record.audio is not None:
+        said.audio_seconds = round(record.audio, 3)
     if record.failure:
         said.failure = record.failure
         said.detail = record.detail[:MAX_VALUE]

@@ -18,13 +18,12 @@ from twisted.web.server import Request
 
 from ollama_twisted.gateway.body import SLOWEST, Body
 from ollama_twisted.gateway.exchange import Exchange
-from ollama_twisted.gateway.managing import Managing
 from ollama_twisted.gateway.pagechannel import PageChannel
-from ollama_twisted.gateway.recording import Recording
+from ollama_twisted.gateway.serving import body_for, exchange_for
 from ollama_twisted.gateway.upload import CONTINUE, Upload
 from ollama_twisted.wire.framing import FramingError
 from ollama_twisted.wire.head import MAX_HEAD, BadRequest, RequestHead, read_request
-from ollama_twisted.wire.routes import ModelIn, Route, find
+from ollama_twisted.wire.routes import Route, find
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.site import GatewaySite
@@ -150,12 +149,7 @@ class Channel(PageChannel):
         self._head = head = read_request(data[start:end])
         data = data[end + 4 :]
         self._route = route = find(head.method, head.path)
-        if route.passes:
-            self._body = Upload(head, limits, self, self.site.seconds)
-        elif route.model_in is ModelIn.MULTIPART:
-            self._body = Recording(head, limits)
-        else:
-            self._body = Body(limits.memory_body, head, limits.max_body)
+        self._body = body_for(route, head, self)
         self.site.admit(head, self)
         if head.chunked or head.length:
             self._state = _BODY
@@ -198,8 +192,8 @@ class Channel(PageChannel):
             self._served = page = self.begin_page(head, body)
             page.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
         else:
-            kind = Managing if route.many else Exchange
-            self._served = exchange = kind(self.site.gateway, self, head, body, route)
+            serve = exchange_for(route)
+            self._served = exchange = serve(self.site.gateway, self, head, body, route)
             exchange.begin()
 
     # Answering.

@@ -66,6 +66,10 @@ class Gateway:
         self.loaded: Callable[[str], list[Any]] = lambda name: []
         self.doubt: Callable[[str], None] = lambda name: None
         self.blobs = Blobs()
+        #: Calls its first argument where that may take a while, then its second one back here.
+        self.apart: Callable[[Callable[[], None], Callable[[], None]], object] = _at_once
+        #: Exchanges that have ended, but of which something is still to be found out.
+        self.unaccounted = 0
         self.client_connections = 0
         #: Said on the status page above everything else.
         self.notice = ""
@@ -213,3 +217,8 @@ def _own_fields(node: NodeConfig) -> tuple[tuple[tuple[bytes, bytes], ...], froz
     """What a node's requests carry on top, and what of a client's it must not see."""
     extra = tuple((name.encode(), value.encode()) for name, value in node.headers)
     return extra, CREDENTIALS if node.kind is Kind.EXTERNAL else frozenset()
+
+
+def _at_once(call: Callable[[], None], done: Callable[[], None]) -> None:
+    call()
+    done()

@@ -106,8 +106,7 @@ class Exchange:
             self._connection.break_off(why)
 
     async def _serve(self) -> None:
-        channel, record = self._channel, self.record
-        finish = channel.done
+        channel, record, finish = self._channel, self.record, self._channel.done
         try:
             await self._answer()
         except CancelledError:
@@ -136,23 +135,25 @@ class Exchange:
             if self._connection is not None:
                 # Nobody reads the rest of this answer.
                 self._connection.abort()
-            self._body.close()
             # The task knows us: without this, each exchange is left to the garbage collector.
             self._task = None
             record.received = self._body.size
             record.ended = self._gateway.seconds()
-            self._gateway.account(record)
+            self._account()
+            self._body.close()
         # Last, because the client's next request may begin in here.
         finish()
 
+    def _account(self) -> None:
+        self._gateway.account(self.record)
+
     async def _answer(self) -> None:
-        gateway = self._gateway
         self._read_ask()
-        own = gateway.own_list(self._head, self._ask)
+        own = self._gateway.own_list(self._head, self._ask)
         if own is not None and (listed := await own) is not None:
             self._answer_own(200, listed.body, *listed.fields)
         else:
-            await self._ask_nodes(gateway.want_of(self._route, self._ask))
+            await self._ask_nodes(self._gateway.want_of(self._route, self._ask))
 
     def _read_ask(self) -> None:
         route, looks = self._route, self._gateway.pool.looks
@@ -281,8 +282,7 @@ class Exchange:
 
     def sweep(self, now: float) -> None:
         """Told about once a second; ends what has lasted too long."""
-        patience, channel = self._patience, self._channel
-        limit = patience.limit
+        patience, channel, limit = self._patience, self._channel, self._patience.limit
         if self._turn is not None:
             self._turn.sweep(now, patience)
         if self._relay is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ollama_twisted.audio import seconds_of
 from ollama_twisted.config.resolved import GatewayLimits
 from ollama_twisted.gateway.body import Body
 from ollama_twisted.wire.ask import Ask
@@ -32,3 +35,16 @@ class Recording(Body):
 
     def ask(self, route: Route, head: RequestHead, looks: bool) -> Ask:
         return Ask(self._form.model, self._form.stream)
+
+    def lasting(self) -> Callable[[], float | None]:
+        """
+        What tells how long the audio lasts, if that is known.
+
+        It takes a moment, may be called where blocking is allowed, and still works when
+        the body was closed.
+        """
+        place = self._form.file
+        if place is None:
+            return lambda: None
+        data, (start, stop) = self.whole(), place
+        return lambda: seconds_of(data, start, stop)

@@ -55,6 +55,7 @@ class GatewayService(MultiService):
             config, NodePool(config, random), endpoint_for(transports), reactor
         )
         gateway.notice = notice
+        gateway.apart = self._run_in_thread
         gateway.metrics = GatewayMetrics(gateway.view, __version__)
         registry.register(gateway.metrics)
         asker = Asker(Agent(reactor, connectTimeout=5, pool=_check_pool(reactor)), reactor)
@@ -94,7 +95,7 @@ class GatewayService(MultiService):
         self.gateway.live.close()
         self.site.drain()
         deadline = self._reactor.seconds() + self.config.gateway.drain
-        while self.site.busy and self._reactor.seconds() < deadline:
+        while self._works() and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, 0.1)
         self.site.cut("the gateway is stopping")
         # What was written last may take a moment to leave.
@@ -123,6 +124,9 @@ class GatewayService(MultiService):
         now = self._reactor.seconds()
         self.site.sweep(now)
         self.gateway.sweep(now)
+
+    def _works(self) -> bool:
+        return self.site.busy > 0 or self.gateway.unaccounted > 0
 
     def _run_in_thread(self, call: Callable[[], None], done: Callable[[], None]) -> None:
         working = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)

@@ -21,7 +21,9 @@ _ENOUGH_OF_FIRST = 1024
 _LONGEST_LINE = 2**19
 _LONGEST_DOCUMENT = 2**15  # embeddings are longer, and nothing in them matters here
 
-_ENDS = frozenset({"message_stop", "response.completed", "response.incomplete"})
+_ENDS = frozenset(
+    {"message_stop", "response.completed", "response.incomplete", "transcript.text.done"}
+)
 _WANTED = frozenset(
     {
         "choices",
@@ -42,6 +44,11 @@ _WANTED = frozenset(
         "type",
         "usage",
     }
+)
+# How long the audio was, of a transcript with timestamps; long ones have it at their begin.
+_DURATION_AT_BEGIN = re.compile(
+    rb'\s*\{(?:\s*"\w+"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[\w.+-]+)\s*,)*?'
+    rb'\s*"duration"\s*:\s*([0-9]{1,9}(?:\.[0-9]{1,20})?)\s*[,}]'
 )
 _NUMBERS_AT_END = re.compile(rb'((?:"[a-z_]+":[0-9]+,?)+)\}+\s*\Z')
 _NUMBER = re.compile(rb'"([a-z_]+)":([0-9]+)')
@@ -65,7 +72,8 @@ class Final:
     What an answer said of itself at its end; None where it said nothing.
 
     ``complete``: it said that this is all of it.  ``error`` is what the node
-    reported in the midst of it.  Times are those that the node took.
+    reported in the midst of it.  Times are those that the node took, but ``audio``:
+    that is how long a recording lasts which was transcribed.
     """
 
     complete: bool
@@ -77,6 +85,7 @@ class Final:
     eval: float | None = None
     done_reason: str | None = None
     error: str | None = None
+    audio: float | None = None
 
 
 class Watch:
@@ -146,6 +155,9 @@ class Watch:
         if not self._streamed:
             # Its framing tells whether it is whole, and whoever reads that knows.
             facts = _facts(_object(last))
+            audio = _DURATION_AT_BEGIN.match(self._first)
+            if audio is not None:
+                facts["audio"] = float(audio[1])
             return Final(complete="error" not in facts, **facts)
         if self._first.startswith((b"data:", b"event:", b"id:", b":")):
             return _final_of_events(self._first + b"\n" + last)

@@ -69,6 +69,11 @@ class LineTests(SynchronousTestCase):
             },
         )
 
+    def test_audio(self) -> None:
+        """Of a recording that was transcribed, how long it lasts."""
+        record = replace(RECORD, operation="v1_transcriptions", audio=61.23456)
+        self.assertEqual(json.loads(as_json(record, 0.0))["audio_seconds"], 61.235)
+
     def test_text(self) -> None:
         """As text it is pairs of the same."""
         line = as_text(RECORD, 1_700_000_000.0)

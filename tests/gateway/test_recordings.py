@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import GatewayLimits
+from ollama_twisted.record import Record
 from ollama_twisted.services import Kind
 from tests.gateway.harness import World, chunks, pieces, post, split, whole
+from tests.test_audio import sound
 from tests.wire.test_form import SOUND, form, part
 
 PATH = b"/v1/audio/transcriptions"
@@ -193,3 +197,78 @@ class AnswerTests(UploadCase):
         self.world.node("a").answer(answer)
         _, fields, body = split(self.client.read())
         self.assertEqual((fields[b"content-type"], body), (b"text/plain; charset=utf-8", subtitles))
+
+
+class AccountTests(UploadCase):
+    """How much was heard, and how fast."""
+
+    def heard(self, answer: bytes, *parts: bytes, took: float = 2.0) -> Record:
+        """The record of a recording that was answered so."""
+        self.client.send(asking(form(*parts, part(b"model", b"tiny"))))
+        self.world.clock.advance(took)
+        self.world.node("a").answer(answer)
+        return self.world.records[-1]
+
+    def samples(self, *names: str) -> list[float | None]:
+        return [self.world.sample(name, model="tiny", node="a") for name in names]
+
+    def test_told(self) -> None:
+        """An answer that tells how long the audio was is believed."""
+        answer = b'{"task":"transcribe","language":"en","duration":8.0,"text":"x","segments":[]}'
+        self.assertEqual(self.heard(whole(answer), FILE).audio, 8.0)
+        names = ("audio_seconds_total", "transcription_duration_seconds_sum")
+        self.assertEqual(
+            self.samples(*names, "transcription_real_time_factor_sum"), [8.0, 2.0, 0.25]
+        )
+
+    def test_measured(self) -> None:
+        """Else the recording is, in memory as in a file, once the answer has passed."""
+        for memory in (10, 2**20):
+            self.start(GatewayLimits(memory_body=memory))
+            record = self.heard(whole(b'{"text":"x"}'), part(b"file", sound(4), file=b"a.wav"))
+            self.assertEqual((record.audio, self.world.gateway.unaccounted), (4.0, 0))
+            self.assertEqual(self.samples("transcription_real_time_factor_sum"), [0.5])
+
+    def test_later(self) -> None:
+        """The client has its answer before, and the request is accounted for after."""
+        later: list[Callable[[], None]] = []
+        self.world.gateway.apart = lambda *calls: later.extend(calls)
+        self.client.send(asking(form(MODEL, part(b"file", sound(4), file=b"a.wav"))))
+        self.world.node("a").answer(whole(b'{"text":"x"}'))
+        self.assertTrue(self.client.read().endswith(b'{"text":"x"}'))
+        self.assertEqual((self.world.records, self.world.gateway.unaccounted), ([], 1))
+        for call in later:
+            call()
+        self.assertEqual([each.audio for each in self.world.records], [4.0])
+
+    def test_unknown(self) -> None:
+        """What nobody tells is not invented: no seconds, no factor."""
+        self.assertIsNone(self.heard(whole(b'{"text":"x"}'), FILE).audio)
+        self.assertEqual(
+            self.samples("audio_seconds_total", "transcription_real_time_factor_count"),
+            [None, None],
+        )
+        self.assertEqual(self.samples("transcription_duration_seconds_count"), [1])
+
+    def test_refused(self) -> None:
+        """What was not transcribed counts for nothing."""
+        record = self.heard(whole(b"{}", b"400 Bad Request"), part(b"file", sound(4), file=b"a"))
+        self.assertIsNone(record.audio)
+        self.assertEqual(self.samples("transcription_duration_seconds_count"), [None])
+
+    def test_waited(self) -> None:
+        """The time in line, and on a node that died, is not the time that the work took."""
+        self.start(max_in_flight=1)
+        self.world.know("b", ("tiny",))
+        first, second = self.world.client(), self.world.client()
+        request = asking(form(MODEL, part(b"file", sound(4), file=b"a.wav")))
+        for client in (first, second, self.client):
+            client.send(request)
+        self.world.clock.advance(10)
+        for name in "ab":
+            self.world.node(name).answer(whole(b"{}"))
+        self.world.clock.advance(2)
+        (waiting,) = [each for each in "ab" if self.world.pool.nodes[each].in_flight]
+        self.world.node(waiting).answer(whole(b"{}"))
+        record = self.world.records[-1]
+        self.assertEqual((record.waited, record.asked_at, record.ended), (10, 10, 12))

@@ -219,6 +219,21 @@ class DocumentTests(SynchronousTestCase):
             watched(pieces, streamed=False), Final(True, prompt_tokens=26, total=4.0, load=3.0)
         )
 
+    def test_transcripts(self) -> None:
+        """A transcript with timestamps tells how long the audio was, however long it is itself."""
+        segments = [{"id": each, "text": "a", "duration": 1.5} for each in range(5000)]
+        head = {"task": "transcribe", "language": 'e\n"n', "duration": 8.47}
+        for document, audio in (
+            ({**head, "text": "a", "segments": segments}, 8.47),
+            ({"duration": 12, "text": "a"}, 12.0),
+            ({"text": '"duration":5,', "usage": {"duration": 5}}, None),
+            ({"segments": segments, "duration": 3.0}, None),
+            ({"text": "a"}, None),
+        ):
+            for text in (compact(document), json.dumps(document).encode()):
+                final = watched([text[:10], text[10:]], streamed=False)
+                self.assertEqual(final, Final(True, audio=audio), text[:80])
+
     def test_other_protocols(self) -> None:
         """A document of OpenAI's or Anthropic's has its usage."""
         openai = {

@@ -1,0 +1,41 @@
+"""What keeps a request's body, and what serves the request: its route tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ollama_twisted.gateway.body import Body
+from ollama_twisted.gateway.exchange import Exchange
+from ollama_twisted.gateway.hearing import Hearing
+from ollama_twisted.gateway.managing import Managing
+from ollama_twisted.gateway.recording import Recording
+from ollama_twisted.gateway.upload import Upload
+from ollama_twisted.wire.head import RequestHead
+from ollama_twisted.wire.routes import ModelIn, Route
+
+if TYPE_CHECKING:
+    from ollama_twisted.gateway.channel import Channel
+
+# Looking a member up by its enum costs ten times as much as by this name.
+_MULTIPART = ModelIn.MULTIPART
+
+
+def body_for(route: Route, head: RequestHead, channel: Channel) -> Body | Upload:
+    """
+    Where the body of this request goes.
+
+    @raise BadRequest: it says itself that it is longer than it may be.
+    """
+    limits = channel.site.limits
+    if route.passes:
+        return Upload(head, limits, channel, channel.site.seconds)
+    if route.model_in is _MULTIPART:
+        return Recording(head, limits)
+    return Body(limits.memory_body, head, limits.max_body)
+
+
+def exchange_for(route: Route) -> type[Exchange]:
+    """What serves requests on this route."""
+    if route.many:
+        return Managing
+    return Hearing if route.model_in is _MULTIPART else Exchange
