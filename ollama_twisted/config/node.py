@@ -122,6 +122,10 @@ class Node(Entry, frozen=True):
         Maybe[tuple[Literal["responses", "messages", "transcriptions"], ...]],
         says("What a server of its type may have, and this one has not: /v1/responses ..."),
     ] = UNSET
+    models: Annotated[
+        Maybe[Annotated[tuple[kinds.Name, ...], Meta(min_length=1)]],
+        says("Names of its models, if it does not list them itself.  Not for an Ollama."),
+    ] = UNSET
     supported_model_ranges: Annotated[
         Maybe[tuple[SizeRange, ...]], says("Sizes of the models it is for; none: any size.")
     ] = UNSET
@@ -147,6 +151,8 @@ class Node(Entry, frozen=True):
             yield "api_url", 'is for nodes with "type": "external"; other nodes have url'
         if "hosts" in given and external:
             yield "hosts", "is not for external nodes; they have api_url"
+        if "models" in given and self.type not in ("openai", "whisper", FAULTY):
+            yield "models", "is for openai and whisper nodes; an Ollama lists its own"
         if "hosts" in given and "port" not in given and self.type in ("openai", "whisper"):
             yield "", "needs port: servers of its type have no usual one"
         if "port" in given and places and "hosts" not in given:

@@ -21,6 +21,7 @@ _TAKEN_AS_SAID = (
     "weight",
     "enabled",
     "memory_gb",
+    "models",
     "description",
     "labels",
 )

@@ -101,6 +101,7 @@ class NodeConfig:
     api_key: str | None = field(default=None, repr=False)
     max_in_flight: int | None = None
     lacks: frozenset[Service] = frozenset()
+    models: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     health: HealthConfig = HealthConfig()
     breaker: BreakerConfig = BreakerConfig()

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from ollama_twisted.config.resolved import Address, NodeConfig
 from ollama_twisted.gateway.asking import Asker
-from ollama_twisted.gateway.manner import MANNERS
+from ollama_twisted.gateway.manner import MANNERS, listed_for
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
 from ollama_twisted.services import Kind
@@ -173,7 +173,9 @@ class NodeCheck:
 
     async def _learn(self, said: Any) -> None:
         """``said``: what the node's list of models is, if it has just been asked for that."""
-        manner = self._manner
+        manner, told = self._manner, self._node.config.models
+        if told:
+            said = listed_for(told)
         paths = [manner.loaded] if manner.loaded else []
         if said is None:
             paths.append(manner.models)

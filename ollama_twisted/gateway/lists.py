@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from ollama_twisted.gateway.asking import Asker
+from ollama_twisted.gateway.manner import listed_for
 from ollama_twisted.pool.models import ModelName
 from ollama_twisted.pool.node import Node
 from ollama_twisted.services import Service
@@ -104,6 +105,8 @@ class NodeLists:
         service = find(b"GET", path.encode()).service
         if service not in node.offers:
             return Told(node, error=f"{config.kind.one} has no {path}")
+        if config.models and path == "/v1/models":
+            return Told(node, listed_for(config.models))
         timeout = config.health.timeout
         if quick and config.name in self._gateway.listed_at:
             timeout = min(timeout, PATIENCE)

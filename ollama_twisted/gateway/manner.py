@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ollama_twisted.services import Kind
 
@@ -25,6 +26,11 @@ class Manner:
     loaded: str = ""
     unready: bool = False
     deaf: bool = False
+
+
+def listed_for(names: Iterable[str]) -> dict[str, Any]:
+    """What a server with these models would answer at ``/v1/models``."""
+    return {"object": "list", "data": [{"id": name, "object": "model"} for name in names]}
 
 
 MANNERS: Mapping[Kind, Manner] = {

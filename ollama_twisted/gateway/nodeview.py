@@ -45,6 +45,7 @@ def settings_of(node: NodeConfig) -> dict[str, Any]:
         "memory_gb": node.memory_gb,
         "description": node.description,
         "max_in_flight": node.max_in_flight,
+        "models": list(node.models),
         "lacks": sorted(each.value for each in node.lacks),
         "labels": dict(node.labels),
         "supported_model_ranges": [

@@ -36,7 +36,7 @@ FULL: dict[str, Any] = {
     "nodes": [
         {
             "name": "gpu-1",
-            "type": "local",
+            "type": "openai",
             "hosts": ["10.0.0.1", "gpu-1.local"],
             "port": 11434,
             "weight": 2,
@@ -45,6 +45,7 @@ FULL: dict[str, Any] = {
             "description": "in the lab",
             "max_in_flight": 8,
             "lacks": ["messages"],
+            "models": ["m"],
             "labels": {"room": "lab"},
             "supported_model_ranges": [
                 {"min_params_b": 1, "max_params_b": 70, "description": "most"}
@@ -206,6 +207,9 @@ class FaultTests(SynchronousTestCase):
             ),
             '{"name": "a", "type": "openai", "hosts": ["b"]}': (
                 "nodes[0]: needs port: servers of its type have no usual one"
+            ),
+            '{"name": "a", "url": "http://b", "models": ["m"]}': (
+                "nodes[0].models: is for openai and whisper nodes; an Ollama lists its own"
             ),
             '{"name": "a", "type": "opnai", "url": "http://b"}': (
                 'nodes[0].type: unknown "opnai"; did you mean "openai"?'

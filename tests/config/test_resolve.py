@@ -132,6 +132,10 @@ class KindTests(SynchronousTestCase):
         found = self.kind(type="openai", lacks=["responses", "messages"]).lacks
         self.assertEqual(found, {Service.RESPONSES, Service.MESSAGES})
 
+    def test_models(self) -> None:
+        """The names of its models can be said of one that lists none."""
+        self.assertEqual(self.kind(type="whisper", models=["whisper-1"]).models, ("whisper-1",))
+
     def test_key(self) -> None:
         """Any kind may have a key and headers, over plain http too."""
         node = self.kind(type="openai", api_key="k", headers={"X-Org": "o"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -480,6 +481,17 @@ class KindTests(CheckerCase):
         self.wait(20)
         self.assertEqual((self.healthy(), self.has()), (True, ["m"]))
         self.assertEqual(len(self.asker.times("a.test", "/health")), 1)
+
+    def test_told(self) -> None:
+        """One whose models are configured is not asked for them."""
+        self.of_kind(Kind.WHISPER)
+        node = self.world.pool.nodes["a"]
+        node.config = replace(node.config, models=("whisper-1",))
+        self.says_openai({"status": "ok"}, "something else")
+        self.start()
+        self.wait(20)
+        self.assertEqual((self.healthy(), self.has()), (True, ["whisper-1"]))
+        self.assertEqual(self.asker.times("a.test", "/v1/models"), [])
 
     def test_loading(self) -> None:
         """One that says that it is not ready yet is not asked until it is."""

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from random import Random
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ollama_twisted.config.resolved import Address, Config, NodeConfig
+from ollama_twisted.gateway.reasons import told_why
+from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.models import NodeModels
-from ollama_twisted.services import Kind
+from ollama_twisted.pool.pool import NodePool
+from ollama_twisted.pool.selection import STRATEGIES
+from ollama_twisted.services import OFFERS, Kind
+from ollama_twisted.wire.routes import TABLE, Route, find
 from tests.gateway.harness import World, get, post, split, whole
 
 CHAT = b'{"model":"%b","messages":[]}'
@@ -58,6 +67,51 @@ class KindCase(SynchronousTestCase):
         self.assertEqual(self.asks(request), "")
         status, _, body = split(self.client.read())
         return status, json.loads(body)
+
+
+class AnyRouteTests(SynchronousTestCase):
+    """Every route of the table, with nodes of any kinds."""
+
+    @settings(deadline=None)
+    @given(
+        st.lists(st.tuples(st.sampled_from(Kind), st.booleans()), min_size=1, max_size=5),
+        st.sampled_from(TABLE),
+        st.none() | st.sampled_from(["m", "x"]),
+        st.sampled_from(sorted(STRATEGIES)),
+    )
+    def test_able(
+        self,
+        known: list[tuple[Kind, bool]],
+        of_table: tuple[bytes, bytes, Route],
+        model: str | None,
+        strategy: str,
+    ) -> None:
+        """Whoever is chosen, now or after others have failed, is of a kind that has the route."""
+        methods, path, _ = of_table
+        route = find(methods.split()[0], path.replace(b"/:", b"/x"))
+        nodes = tuple(
+            NodeConfig(str(index), (Address("http", "n.test", index + 1),), kind=kind)
+            for index, (kind, _) in enumerate(known)
+        )
+        pool = NodePool(Config(nodes, strategy), Random(1))
+        for node, (kind, has) in zip(pool.nodes.values(), known, strict=True):
+            listed = ["m"] if has else []
+            ollama = kind in (Kind.OLLAMA, Kind.EXTERNAL)
+            node.models = (
+                NodeModels.from_lists([{"name": each} for each in listed], [])
+                if ollama
+                else NodeModels.from_openai([{"id": each} for each in listed])
+            )
+        want = Want(model, service=route.service, path=route.path)
+        tried: frozenset[str] = frozenset()
+        while (lease := pool.lease(want, 0, tried)) is not None:
+            self.assertIn(route.service, OFFERS[lease.node.config.kind])
+            tried |= {lease.node.name}
+        if not tried:
+            status = told_why(want, pool.explain(want, 0)).status
+            able = [kind for kind, _ in known if route.service in OFFERS[kind]]
+            self.assertEqual(status, 404)
+            self.assertTrue(not able or model is not None)
 
 
 class RouteTests(KindCase):

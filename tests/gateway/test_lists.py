@@ -87,6 +87,16 @@ class KindsTests(ListsCase):
         self.assertIn("tiny", [each["id"] for each in listed])
         self.assertEqual(self.field(b"missing"), b"c: no answer within 0.5 s")
 
+    def test_configured(self) -> None:
+        """One whose models are configured is listed with those, and not asked."""
+        asked = self.asked_of("c", "/v1/models")
+        self.world.pool.nodes["c"].config = replace(
+            self.world.pool.nodes["c"].config, models=("whisper-1",)
+        )
+        listed = self.ask(b"/v1/models")["data"]
+        self.assertEqual([each["id"] for each in listed if each["nodes"] == ["c"]], ["whisper-1"])
+        self.assertEqual(self.asked_of("c", "/v1/models"), asked)
+
     def test_one(self) -> None:
         """A model of Ollama's is found by all of its names, another by its own only."""
         self.assertEqual(self.ask(b"/v1/models/M:latest")["nodes"], ["a"])

@@ -135,6 +135,7 @@ class NodesTests(PageCase):
                     "memory_gb": 64.0,
                     "description": "big",
                     "max_in_flight": 4,
+                    "models": [],
                     "lacks": [],
                     "labels": {"room": "1"},
                     "supported_model_ranges": [

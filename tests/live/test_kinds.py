@@ -85,95 +85,119 @@ class ClientTests(SynchronousTestCase):
         self.assertIn("--embeddings", text)
 
 
-class MixedTests(SynchronousTestCase):
+class Mixed:
     """A llama.cpp server and a simulated Ollama behind one gateway."""
 
-    def setUp(self) -> None:
+    def __init__(self) -> None:
         self.server = LlamaServer(MODEL)
-        self.addCleanup(self.server.stop)
-        ollama = SimulatedNode(*NODE)
-        self.addCleanup(ollama.stop)
-        self.gateway = RunningGateway({"ollama": ollama.port}, nodes=(llama(self.server.port),))
-        self.addCleanup(self.gateway.stop)
+        self.ollama = SimulatedNode(*NODE)
+        self.gateway = RunningGateway(
+            {"ollama": self.ollama.port},
+            nodes=(llama(self.server.port),),
+            breaker={"cooldown": 0.2},
+        )
         self.gateway.until_healthy("ollama", "llama")
 
-    def asked(self, path: str, body: Any) -> tuple[int, str | None, Any]:
+    def stop(self) -> None:
+        for each in (self.gateway, self.ollama, self.server):
+            each.stop()
+
+    def ask(self, path: str, body: Any) -> tuple[int, str | None, Any]:
         """The status, who answered, and what."""
         with self.gateway.open("POST", path, body) as answer:
             node = answer.getheader("X-Ollama-Gateway-Node")
             return answer.status, node, json.loads(answer.read())
 
+
+@cache
+def told() -> dict[str, Any]:
+    """What the gateway in front of both answers to each of some questions."""
+    mixed = Mixed()
+    try:
+        openai = "/v1/chat/completions"
+        return {
+            "both": [mixed.ask(openai, chat(each)) for each in (MODEL, OLLAMAS) * 2],
+            "native": mixed.ask("/api/chat", chat(OLLAMAS, stream=False)),
+            "wrong path": mixed.ask("/api/chat", chat(MODEL)),
+            "unknown": [mixed.ask(openai, chat("nobody-has")) for _ in range(4)],
+            "models": mixed.gateway.get("GET", "/v1/models")["data"],
+            "tags": mixed.gateway.get("GET", "/api/tags")["models"],
+            "nodes": mixed.gateway.get("GET", "/api/nodes")["nodes"],
+            "query": mixed.gateway.get("GET", f"/api/routing/query?model_name={OLLAMAS}"),
+        }
+    finally:
+        mixed.stop()
+
+
+class MixedTests(SynchronousTestCase):
+    """Which of the two is asked, and what is told of both."""
+
     def test_where(self) -> None:
         """Each model is asked for where it is."""
-        found = []
-        for model in (MODEL, OLLAMAS, MODEL, OLLAMAS):
-            status, node, answer = self.asked("/v1/chat/completions", chat(model))
-            found.append((status, node, answer["model"]))
+        found = [(status, node, answer["model"]) for status, node, answer in told()["both"]]
         self.assertEqual(found, [(200, "llama", MODEL), (200, "ollama", OLLAMAS)] * 2)
-        status, node, _ = self.asked("/api/chat", chat(OLLAMAS, stream=False))
-        self.assertEqual((status, node), (200, "ollama"))
+        self.assertEqual(told()["native"][:2], (200, "ollama"))
 
     def test_lists(self) -> None:
         """OpenAI's list has both, Ollama's only its own."""
-        data = self.gateway.get("GET", "/v1/models")["data"]
         self.assertEqual(
-            {each["id"]: each["nodes"] for each in data},
+            {each["id"]: each["nodes"] for each in told()["models"]},
             {MODEL: ["llama"], OLLAMAS: ["ollama"]},
         )
-        listed = self.gateway.get("GET", "/api/tags")["models"]
-        self.assertEqual([each["name"] for each in listed], [OLLAMAS])
-        with self.gateway.open("GET", "/api/tags") as answer:
-            self.assertEqual(answer.getheader("X-Ollama-Gateway-Nodes"), "ollama")
+        self.assertEqual([each["name"] for each in told()["tags"]], [OLLAMAS])
 
     def test_wrong_path(self) -> None:
         """Who asks for the server's model in Ollama's words is told the path that works."""
-        status, node, answer = self.asked("/api/chat", chat(MODEL))
+        status, node, answer = told()["wrong path"]
         self.assertEqual((status, node), (404, None))
         self.assertEqual(
             answer["error"],
             "no node can answer (ollama: it does not have the model; "
             "llama: an openai node has no /api/chat); llama can be asked on /v1/chat/completions",
         )
-        self.assertEqual(self.asked("/v1/chat/completions", chat(MODEL))[:2], (200, "llama"))
 
     def test_unknown_model(self) -> None:
         """A model that nobody has is not found, however glad llama.cpp were to answer for it."""
-        for _ in range(4):
-            status, node, answer = self.asked("/v1/chat/completions", chat("nobody-has"))
+        for status, node, answer in told()["unknown"]:
             self.assertEqual((status, node), (404, "ollama"))
             self.assertIn("nobody-has", answer["error"]["message"])
 
     def test_shown(self) -> None:
         """The pages tell its kind."""
-        nodes = {each["name"]: each for each in self.gateway.get("GET", "/api/nodes")["nodes"]}
-        told = {name: (each["kind"], each["models"]) for name, each in nodes.items()}
-        self.assertEqual(told, {"ollama": ("ollama", [OLLAMAS]), "llama": ("openai", [MODEL])})
+        nodes = {each["name"]: each for each in told()["nodes"]}
+        kinds = {name: (each["kind"], each["models"]) for name, each in nodes.items()}
+        self.assertEqual(kinds, {"ollama": ("ollama", [OLLAMAS]), "llama": ("openai", [MODEL])})
         self.assertEqual(nodes["llama"]["loaded_models"], [MODEL])
-        query = f"/api/routing/query?model_name={OLLAMAS}"
-        (rejected,) = self.gateway.get("GET", query)["rejected_nodes"]
+        (rejected,) = told()["query"]["rejected_nodes"]
         self.assertEqual((rejected["name"], rejected["reason"]), ("llama", "kind"))
+
+
+class KilledTests(SynchronousTestCase):
+    """The server ends in the middle of an answer."""
 
     def test_killed(self) -> None:
         """An answer is cut when the server dies; when it is back, it is asked again."""
+        mixed = Mixed()
+        self.addCleanup(mixed.stop)
         body = chat(MODEL, stream=True, max_tokens=2000, ignore_eos=True)
-        with self.gateway.open("POST", "/v1/chat/completions", body) as answer:
+        with mixed.gateway.open("POST", "/v1/chat/completions", body) as answer:
             self.assertEqual(answer.status, 200)
             first = answer.readline()
-            self.server.stop()
+            mixed.server.stop()
             with self.assertRaises(IncompleteRead) as cut:
                 answer.read()
             rest = (first + cut.exception.partial).decode()
         event = rest.rstrip("\n").rpartition("\n\n")[2]
         self.assertIn("llama could not finish this answer", event)
         self.assertNotIn("[DONE]", rest)
-        status, node, refused = self.asked("/v1/chat/completions", chat(MODEL))
+        status, node, refused = mixed.ask("/v1/chat/completions", chat(MODEL))
         self.assertEqual((status, node), (503, None))
         self.assertIn("llama", refused["error"]["message"])
-        self.assertEqual(self.asked("/api/chat", chat(OLLAMAS, stream=False))[0], 200)
-        back = LlamaServer(MODEL, self.server.port)
-        self.addCleanup(back.stop)
+        self.assertEqual(mixed.ask("/api/chat", chat(OLLAMAS, stream=False))[0], 200)
+        mixed.server = LlamaServer(MODEL, mixed.server.port)
+        mixed.gateway.until_healthy("llama")
         until = time.monotonic() + PATIENCE
-        while self.asked("/v1/chat/completions", chat(MODEL))[0] != 200:
+        while mixed.ask("/v1/chat/completions", chat(MODEL))[0] != 200:
             self.assertLess(time.monotonic(), until)
             time.sleep(0.05)
 
