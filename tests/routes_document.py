@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ollama_twisted.services import OFFERS, Kind
 from ollama_twisted.wire.routes import TABLE, ModelIn, Route, Streams, find
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "API.md"
@@ -20,15 +21,17 @@ _STREAMS = {Streams.NEVER: "", Streams.DEFAULT_ON: "yes", Streams.DEFAULT_OFF: "
 def table() -> str:
     """The table, as Markdown."""
     lines = [
-        "| method | path | model in | streams | errors in | asked | `operation` |",
-        "|---|---|---|---|---|---|---|",
+        "| method | path | model in | streams | errors in | asked | of kind | `operation` |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for methods, path, route in TABLE:
-        dialect = find(methods.split()[0], path).dialect.value
+        found = find(methods.split()[0], path)
+        kinds = ", ".join(kind.value for kind in Kind if found.service in OFFERS[kind])
         model = "" if route.model_in is ModelIn.NONE else route.model_in.value
         shown = path.decode().replace("/:", "/…")
         cells = (methods.decode().replace(" ", ", "), f"`{shown}`", model, _STREAMS[route.streams])
-        lines.append(f"| {' | '.join((*cells, dialect, asked(route), f'`{route.operation}`'))} |")
+        more = (found.dialect.value, asked(route), kinds, f"`{route.operation}`")
+        lines.append(f"| {' | '.join((*cells, *more))} |")
     return "\n".join(lines) + "\n"
 
 
