@@ -25,6 +25,15 @@ def read_document(path: Path, shown: str) -> Any:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise ConfigError([f"{shown}: cannot be read: {why}"]) from None
+    return parse_document(data, shown)
+
+
+def parse_document(data: bytes, shown: str) -> Any:
+    """
+    The JSON in a text that is called ``shown``, its objects as ``Object``.
+
+    @raise ConfigError: there is none; it says in which line and column.
+    """
     if len(data) > MAX_SIZE:
         raise ConfigError([f"{shown}: is too long to be a configuration"])
     try:

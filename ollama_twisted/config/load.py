@@ -14,36 +14,47 @@ from typing import Any
 from dotenv import dotenv_values
 
 from ollama_twisted.config import kinds, resolved
-from ollama_twisted.config.document import read_document
+from ollama_twisted.config.document import parse_document, read_document
 from ollama_twisted.config.entry import FAULTY
 from ollama_twisted.config.reader import Reader
 from ollama_twisted.config.resolve import resolve
 from ollama_twisted.config.resolved import Config
 from ollama_twisted.config.schema import File, LogFormat, Strategy
-from ollama_twisted.errors import ConfigError
+from ollama_twisted.errors import ConfigError, Fault
 
 _FOLDER = "config"
 _FILE = "node_config.json"
 
+#: What a text is called that is read in place of the file.
+TEXT = "this configuration"
 
-def load(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> Config:
+
+def load(
+    options: Mapping[str, Any],
+    environ: Mapping[str, str],
+    cwd: Path,
+    instead: bytes | None = None,
+) -> Config:
     """
     The configuration to run with.
 
     ``options`` are those of the command line by name, ``None`` or absent if not
     given: ``config``, ``strategy``, ``listen`` (a list), ``host``, ``port``,
-    ``access-log``, ``log-format``.
+    ``access-log``, ``log-format``.  ``instead`` is a text to read in place of the file.
 
     @raise ConfigError: it cannot be used; every fault is in it, whatever its source.
     """
-    faults: list[str] = []
+    faults: list[Fault] = []
     environment = dict(environ)
     config = Config((resolved.LOCAL_NODE,), source="defaults, without a file", is_default=True)
     try:
         environment = {**_dotenv(cwd / ".env"), **environ}
         path = _path(options, environment, cwd)
-        if path is not None:
-            config = _from_file(path, environment, cwd)
+        if instead is not None:
+            config = _from_document(parse_document(instead, TEXT), environment, TEXT)
+        elif path is not None:
+            shown = str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
+            config = _from_document(read_document(path, shown), environment, shown)
     except ConfigError as error:
         faults += error.faults
     overrides = _Overrides(options, environment)
@@ -77,12 +88,11 @@ def _path(options: Mapping[str, Any], environ: Mapping[str, str], cwd: Path) -> 
     return cwd / named
 
 
-def _from_file(path: Path, environ: Mapping[str, str], cwd: Path) -> Config:
-    shown = str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
+def _from_document(document: Any, environ: Mapping[str, str], shown: str) -> Config:
     reader = Reader(environ)
-    file = reader.read(read_document(path, shown), File)
+    file = reader.read(document, File)
     if reader.faults:
-        raise ConfigError(f"{shown}: {fault}" for fault in reader.faults)
+        raise ConfigError(Fault(each.message, each.path, shown) for each in reader.faults)
     return replace(resolve(file, reader.lacking), source=shown)
 
 
@@ -95,7 +105,7 @@ class _Overrides:
         self._reader = Reader({})
 
     @property
-    def faults(self) -> list[str]:
+    def faults(self) -> list[Fault]:
         return self._reader.faults
 
     def applied_to(self, config: Config) -> Config:
@@ -122,7 +132,9 @@ class _Overrides:
         endpoints = self._options.get("listen") or ()
         for option in ("host", "port"):
             if endpoints and self._options.get(option) is not None:
-                self.faults.append(f"--{option}: stands beside --listen, which says it all")
+                self.faults.append(
+                    Fault("stands beside --listen, which says it all", f"--{option}")
+                )
         if endpoints:
             return tuple(self._reader.read(each, kinds.Endpoint, "--listen") for each in endpoints)
         host = self._value(kinds.Name, "host", "GATEWAY_HOST")

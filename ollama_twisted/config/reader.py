@@ -20,6 +20,7 @@ from msgspec import Meta, UnsetType
 
 from ollama_twisted.config.entry import FAULTY, Entry
 from ollama_twisted.config.variables import expand
+from ollama_twisted.errors import Fault
 
 _WORDS = {
     "str": "text",
@@ -55,7 +56,7 @@ class Reader:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self.faults: list[str] = []
+        self.faults: list[Fault] = []
         self.lacking: list[tuple[str, str]] = []
 
     def read(self, value: Any, kind: Any, path: str = "") -> Any:
@@ -115,7 +116,8 @@ class Reader:
         text = self._value(value, str, (), path)
         if text is FAULTY or text in known:
             return text
-        return self._fault(path, f"unknown {shown(text)}; {nearest(text, known)}")
+        # As it was written: what a variable holds may be nobody else's business.
+        return self._fault(path, f"unknown {shown(value)}; {nearest(text, known)}")
 
     def _value(self, value: Any, kind: Any, notes: Iterable[Meta], path: str) -> Any:
         extra = {name: it for each in notes for name, it in (each.extra or {}).items()}
@@ -149,7 +151,7 @@ class Reader:
         return self._fault(path, f"expected {wanted}, got {kind_of(value)}")
 
     def _fault(self, path: str, what: str) -> Any:
-        self.faults.append(f"{path}: {what}" if path else what)
+        self.faults.append(Fault(what, path))
         return FAULTY
 
 

@@ -206,7 +206,40 @@ class Gateway:
         """Told about once a second."""
         for upstream in self.upstreams.values():
             upstream.sweep(now)
+        if len(self.upstreams) > len(self.pool.nodes):
+            self._forget_gone()
         self.live.tick(now)
+
+    # Changing.
+
+    def replace(self, config: Config) -> None:
+        """
+        Take over a new configuration in place.
+
+        Requests that are under way end as they would have; connections that wait for
+        work are closed if their node is gone, or somewhere else.
+        """
+        for node in config.nodes:
+            upstream = self.upstreams.get(node.name)
+            if upstream is not None and upstream.serves(node):
+                upstream.config = node
+            else:
+                if upstream is not None:
+                    upstream.close()
+                self.upstreams[node.name] = self._upstream(node)
+            self._labels[node.name] = node.name.encode()
+            self._own_fields[node.name] = _own_fields(node)
+        self.config, self.limits = config, config.gateway
+        self.pool.replace(config, self.seconds())
+        for name in self.upstreams.keys() - self.pool.nodes.keys():
+            self.upstreams[name].close()
+
+    def _forget_gone(self) -> None:
+        """Keep nothing of nodes that have left and have done their work."""
+        left = self.pool.nodes.keys() | self.pool.leaving.keys()
+        for name in self.upstreams.keys() - left:
+            del self.upstreams[name], self._labels[name], self._own_fields[name]
+            self.listed_at.pop(name, None)
 
     def close(self) -> None:
         for upstream in self.upstreams.values():

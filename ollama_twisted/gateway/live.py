@@ -149,7 +149,7 @@ class Live:
         total = tallies.gateway
         rows[_ALL] = (total.requests, total.tokens, total.bytes, total.failed)
         self._pace.look(now, rows)
-        tallies.keep([*rows, *(node.name for node in pool.leaving)])
+        tallies.keep([*rows, *pool.leaving])
 
     def _remember(self, now: float) -> None:
         gateway = self._gateway
@@ -184,12 +184,12 @@ class Live:
     def _glimpse(self, now: float) -> View:
         """How the nodes are, and no more."""
         pool = self._gateway.pool
-        nodes = (*pool.nodes.values(), *pool.leaving)
+        nodes = (*pool.nodes.values(), *pool.leaving.values())
         return View(now, self._gateway.date(now), tuple(Seen(node, "") for node in nodes))
 
     def _view(self, now: float) -> View:
         gateway, pool = self._gateway, self._gateway.pool
-        nodes = (*pool.nodes.values(), *pool.leaving)
+        nodes = (*pool.nodes.values(), *pool.leaving.values())
         return View(
             now,
             gateway.date(now),

@@ -114,6 +114,12 @@ class Upstream:
             index for index, (known, _) in enumerate(self._addresses) if known == address
         )
 
+    def serves(self, config: NodeConfig) -> bool:
+        """Are these connections to the node that is configured there?"""
+        now, wanted = self.config, config
+        same = (now.addresses, now.timeouts.connect) == (wanted.addresses, wanted.timeouts.connect)
+        return same and not self._closed
+
     @property
     def idle_count(self) -> int:
         return len(self._idle)

@@ -12,6 +12,7 @@ from ollama_twisted.pool.eligibility import Refusal, Want, eligible, passing, re
 from ollama_twisted.pool.known import Known
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.pool.line import Line, Waiter
+from ollama_twisted.pool.membership import renewed
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.preview import Preview, Verdict
@@ -42,23 +43,19 @@ class NodePool:
         self._random = random
         self._now = 0.0
         self.nodes: dict[str, Node] = {}
-        self._draining: dict[str, Node] = {}
+        #: Nodes that the configuration has no more, and that still work.
+        self.leaving: dict[str, Node] = {}
         self.line = Line(config.line.max_waiting, self._eligible_for)
         self._known = Known()
         self._eligible = self._known.nodes
         self._sizes: ModelSizes
-        self._strategy: Strategy
+        self._strategy: Strategy = STRATEGIES[config.strategy](random)
         self._granting = False
         #: Called when a node has turned, for better or worse, or tells of other models.
         self.turned: Callable[[], None] = lambda: None
         #: Called when a request has failed on a node, which may be a sign of more.
         self.doubted: Callable[[str], None] = lambda name: None
         self._configure(config)
-
-    @property
-    def leaving(self) -> tuple[Node, ...]:
-        """Nodes that the configuration has no more, and that still work."""
-        return tuple(self._draining.values())
 
     # Choosing.
 
@@ -195,7 +192,7 @@ class NodePool:
         if node.breaker.circuit is not circuit:
             self.turned()
         if node.draining and not node.in_flight:
-            self._draining.pop(node.name, None)
+            self.leaving.pop(node.name, None)
         if self.line:
             self._grant()
 
@@ -257,23 +254,30 @@ class NodePool:
         """
         self._now = now
         self._configure(config)
+        self.turned()
         self._grant()
 
+    def drain(self, name: str, draining: bool, now: float) -> bool:
+        """
+        Give the node no new requests, or give it some again; what it works on ends as it ends.
+
+        @return: is there such a node?
+        """
+        node = self.nodes.get(name)
+        if node is not None and node.draining != draining:
+            self._now = now
+            node.draining = draining
+            self._changed()
+            self.turned()
+            self._grant()
+        return node is not None
+
     def _configure(self, config: Config) -> None:
-        known = self._draining | self.nodes
-        self.nodes = {}
-        for each in config.nodes:
-            self.nodes[each.name] = node = (
-                known.pop(each.name) if each.name in known else Node(each)
-            )
-            node.configure(each)
-            node.draining = False
-        for gone in known.values():
-            gone.draining = True
-        # One that comes back while it still works is as busy as it was.
-        self._draining = {name: node for name, node in known.items() if node.in_flight}
+        self.nodes, self.leaving = renewed(config.nodes, self.nodes, self.leaving)
         self._sizes = config.sizes
-        self._strategy = STRATEGIES[config.strategy](self._random)
+        if type(self._strategy) is not STRATEGIES[config.strategy]:
+            # One that stays remembers where conversations are at home.
+            self._strategy = STRATEGIES[config.strategy](self._random)
         #: Does the strategy look at a request's options and at how its conversation begins?
         self.looks = self._strategy.looks
         self.line.max_waiting = config.line.max_waiting

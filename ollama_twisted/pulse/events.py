@@ -72,7 +72,7 @@ def _turned(seen: Seen, was: _Standing | None, now: _Standing) -> Iterable[tuple
     node = seen.node
     name = node.name
     was = was or _Standing(True, False, False, None)
-    if was.healthy != now.healthy:
+    if was.healthy != now.healthy and node.health.checked:
         if now.healthy:
             yield "up", f"{name} is up"
         else:

@@ -252,7 +252,7 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def only_the_busy_drain(self) -> None:
         """Nodes that are gone are remembered as long as they work, and no longer."""
-        for node in self.pool._draining.values():
+        for node in self.pool.leaving.values():
             assert node.draining and node.in_flight
         for node in self.pool.nodes.values():
             assert not node.draining
@@ -266,7 +266,7 @@ class PoolMachine(RuleBasedStateMachine):
         while self.held:
             self.give_back(self.held[0], Outcome.ABANDONED)
         assert [node.in_flight for node in self.seen] == [0] * len(self.seen)
-        assert (len(self.pool.line), self.pool._draining, self.pool.line._queues) == (0, {}, {})
+        assert (len(self.pool.line), self.pool.leaving, self.pool.line._queues) == (0, {}, {})
         self.now += 1000
         for node in self.seen:
             assert node.breaker.admits(self.now)

@@ -442,7 +442,7 @@ class ReplaceTests(SynchronousTestCase):
         self.assertEqual((lease.node.draining, lease.node.in_flight), (True, 1))
         self.assertEqual(names(*(self.pool.lease(ANY, 0) for _ in range(2))), "bb")
         end(lease)
-        self.assertEqual((lease.node.in_flight, self.pool._draining), (0, {}))
+        self.assertEqual((lease.node.in_flight, self.pool.leaving), (0, {}))
 
     def test_comes_back(self) -> None:
         """A node that comes back while it still works is as busy as it was."""
