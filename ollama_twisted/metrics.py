@@ -4,21 +4,16 @@ Every metric that the gateway publishes: its name, its help, its labels, its buc
 Names follow OpenTelemetry's conventions for generative AI where they have one
 (``gen_ai.server.time_to_first_token`` and its like).  Numbers are counted once an
 exchange, as plain numbers, and become Prometheus's types when somebody scrapes; the
-gauges are read from the pool at that moment.
+gauges (see ``gauges``) are read from the pool at that moment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
+from prometheus_client.core import Metric
 
+from ollama_twisted.gauges import PoolView, gauges
 from ollama_twisted.record import Record
 from ollama_twisted.series import Count, Distribution
 from ollama_twisted.wire.stream import Final
@@ -44,29 +39,6 @@ _REAL_TIME += (0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0)
 
 _EACH = ("operation", "model")
 _HEARD = ("model", "node")
-
-
-@dataclass(frozen=True, slots=True)
-class NodeView:
-    """A node as the gauges show it."""
-
-    name: str
-    up: bool
-    ready: bool
-    ejected: bool
-    weight: float
-    in_flight: int
-    idle_connections: int
-
-
-@dataclass(frozen=True, slots=True)
-class PoolView:
-    """What is read from the running gateway at each scrape."""
-
-    nodes: tuple[NodeView, ...]
-    waiting: int
-    client_connections: int
-    log_lines_dropped: int
 
 
 class GatewayMetrics:
@@ -207,54 +179,4 @@ class GatewayMetrics:
         for each in vars(self).values():
             if isinstance(each, (Count, Distribution)):
                 yield each.family()
-        yield from self._gauges(self._view())
-
-    def _gauges(self, view: PoolView) -> Iterable[Metric]:
-        def gauge(name: str, text: str, value: Callable[[NodeView], float]) -> Metric:
-            family = GaugeMetricFamily(f"ollama_gateway_{name}", text, labels=["node"])
-            for node in view.nodes:
-                family.add_metric([node.name], value(node))
-            return family
-
-        yield gauge("node_up", "1 if the node's checks pass.", lambda node: node.up)
-        yield gauge(
-            "node_ready",
-            "1 if the node may be chosen: up, not draining, not ejected.",
-            lambda node: node.ready,
-        )
-        yield gauge(
-            "node_ejected", "1 while failures keep the node out.", lambda node: node.ejected
-        )
-        yield gauge("node_weight", "Configured weight of the node.", lambda node: node.weight)
-        yield gauge(
-            "requests_in_flight", "Requests that the node works on.", lambda node: node.in_flight
-        )
-        yield gauge(
-            "upstream_idle_connections",
-            "Open connections to the node that wait for a request.",
-            lambda node: node.idle_connections,
-        )
-        edges = GaugeMetricFamily(
-            "ollama_gateway_edge_requests_in_flight",
-            "Requests in flight per edge; labels are NodeGraph field names.",
-            labels=["id", "source", "target"],
-        )
-        for node in view.nodes:
-            edges.add_metric([f"gateway->{node.name}", "gateway", node.name], node.in_flight)
-        yield edges
-        yield GaugeMetricFamily(
-            "ollama_gateway_queue_length", "Requests that wait for a node.", value=view.waiting
-        )
-        yield GaugeMetricFamily(
-            "ollama_gateway_client_connections",
-            "Open connections of clients.",
-            value=view.client_connections,
-        )
-        yield CounterMetricFamily(
-            "ollama_gateway_access_log_lines_dropped",
-            "Access log lines that could not be written.",
-            value=view.log_lines_dropped,
-        )
-        build = InfoMetricFamily("ollama_gateway_build", "Build of the gateway.")
-        build.add_metric([], {"version": self._version})
-        yield build
+        yield from gauges(self._view(), self._version)

@@ -13,7 +13,8 @@ from pathlib import Path
 from prometheus_client.core import Metric
 
 from ollama_twisted.exporter.collector import ExporterCollector
-from ollama_twisted.metrics import GatewayMetrics, NodeView, PoolView
+from ollama_twisted.gauges import NodeView, PoolView
+from ollama_twisted.metrics import GatewayMetrics
 from tests.exporter.world import World
 from tests.parts import ROOT
 

@@ -14,11 +14,11 @@ PACKAGE = "ollama_twisted"
 
 # What is pure takes `now` and a `Random` as arguments: no reactor, no socket,
 # no child process, no clock.  Packages are named without `ollama_twisted.`.
-PURE = {"config", "errors", "metrics", "pool", "wire", "exporter.collector", "exporter.topology"}
+PURE = {"config", "errors", "gauges", "metrics", "pool", "pulse", "wire"}
+PURE |= {"exporter.collector", "exporter.topology", "web.changes", "web.loaded"}
 PURE |= {f"probe.{each}" for each in ("connection", "ss", "proc", "netstat", "lsof", "powershell")}
 PURE |= {f"probe.{each}" for each in ("traffic", "command", "snapshot", "hint")}
 
-PURE |= {"pulse", "web.changes", "web.loaded"}
 PURE |= {f"top.{each}" for each in ("document", "screen", "words")}
 
 PURE |= {f"humaneval.{each}" for each in ("estimate", "extract", "prompt", "tally", "verdict")}

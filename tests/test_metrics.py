@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from twisted.trial.unittest import SynchronousTestCase
 
-from ollama_twisted.metrics import GatewayMetrics, NodeView, PoolView
+from ollama_twisted.gauges import NodeView, PoolView
+from ollama_twisted.metrics import GatewayMetrics
 from ollama_twisted.record import Record
 from ollama_twisted.wire.stream import Final
 from tests import parts

@@ -1,4 +1,4 @@
-"""Asks every node how it is and what it has, each on its own clock."""
+"""Asks one node how it is and what it has, on a clock of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 _log = Logger()
 
 Ask = Callable[[NodeConfig, Address, str, float], Coroutine[Any, Any, Any]]
-_NOTHING: list[Any] = []
-
 #: A node that is in doubt is checked at once, but not sooner after the last check.
 SOONEST = 0.5
 
@@ -43,6 +40,7 @@ class NodeCheck:
         self._gateway = gateway
         self._asker = asker
         self._node = node
+        self._config = node.config
         self._random = random
         self._calls = LoopingCall(self._once)
         self._calls.clock = gateway.reactor
@@ -71,6 +69,15 @@ class NodeCheck:
             # Nodes that were started together are not checked together for ever.
             interval = self._node.config.health.interval * self._random.uniform(0.8, 1.0)
             self._calls.start(interval, now=False)
+
+    def holds(self, node: Node) -> bool:
+        """Is this the node as it is configured now?"""
+        return node is self._node and node.config == self._config
+
+    def follow(self, before: NodeCheck) -> None:
+        """Know what the one before knew, as far as it is known of this node still."""
+        if self._node.models is not None:
+            self.tags, self.loaded, self.openai = before.tags, before.loaded, before.openai
 
     def stop(self) -> None:
         self._stopped = True
@@ -150,6 +157,9 @@ class NodeCheck:
         self, took: float, ok: bool, error: Unanswered | None = None, version: str | None = None
     ) -> None:
         gateway, name = self._gateway, self._node.config.name
+        if self._stopped:
+            # Whatever has that name now may be another server.
+            return
         gateway.metrics.checked(name, took)
         was = self._node.health.healthy
         why = str(error) if error is not None else ""
@@ -182,7 +192,7 @@ class NodeCheck:
         asked = [Deferred.fromCoroutine(self._listed(path)) for path in paths]
         answers = dict(zip(paths, await gatherResults(asked), strict=True))
         listed = _list_in(said) if said is not None else answers[manner.models]
-        if listed is None:
+        if listed is None or self._stopped:
             return
         self._listed_at = self._gateway.listed_at[self._node.name] = self._gateway.seconds()
         if manner.loaded:
@@ -198,7 +208,7 @@ class NodeCheck:
     async def _see_loaded(self) -> None:
         """Learn what is in the node's memory now; what is on its disk changes less often."""
         loaded = await self._listed(self._manner.loaded)
-        if loaded is not None and not self._listing:
+        if loaded is not None and not self._listing and not self._stopped:
             self.loaded = loaded
             models = NodeModels.from_lists(self.tags, loaded)
             self._gateway.pool.listed(self._node.config.name, models)
@@ -233,46 +243,3 @@ def _list_in(answer: Any) -> list[Any] | None:
         return None
     models = answer.get("data", answer.get("models"))
     return models if isinstance(models, list) else None
-
-
-class Checker(Service):
-    """The checks of all nodes that are enabled."""
-
-    def __init__(self, gateway: Gateway, asker: Asker, random: Random) -> None:
-        self._gateway = gateway
-        self._asker = asker
-        self._random = random
-        self.checks: dict[str, NodeCheck] = {}
-
-    def startService(self) -> None:
-        super().startService()
-        first = []
-        for node in self._gateway.pool.nodes.values():
-            if node.config.enabled:
-                check = NodeCheck(self._gateway, self._asker, node, self._random)
-                self.checks[node.config.name] = check
-                first.append(check.start())
-        #: Fires when every node has been checked once.
-        self.first_round = gatherResults(first)
-
-    def stopService(self) -> None:
-        for check in self.checks.values():
-            check.stop()
-        super().stopService()
-
-    def loaded(self, name: str) -> list[Any]:
-        """What this node said last of the models in its memory; the same object until it is asked
-        again."""
-        check = self.checks.get(name)
-        return check.loaded if check is not None else _NOTHING
-
-    def doubt(self, name: str) -> None:
-        """Something speaks against this node."""
-        check = self.checks.get(name)
-        if check is not None:
-            check.doubt()
-
-    def refresh(self, name: str) -> None:
-        check = self.checks.get(name)
-        if check is not None:
-            check.refresh()

@@ -14,7 +14,8 @@ from ollama_twisted.gateway.live import Live
 from ollama_twisted.gateway.permit import may_manage
 from ollama_twisted.gateway.reasons import told_why
 from ollama_twisted.gateway.upstream import EndpointFor, Upstream
-from ollama_twisted.metrics import OTHER, GatewayMetrics, NodeView, PoolView
+from ollama_twisted.gauges import NodeView, PoolView
+from ollama_twisted.metrics import OTHER, GatewayMetrics
 from ollama_twisted.pool.blobs import Blobs
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
@@ -71,6 +72,9 @@ class Gateway:
         #: Exchanges that have ended, but of which something is still to be found out.
         self.unaccounted = 0
         self.client_connections = 0
+        #: When the configuration was taken over, in Unix time, and could the newest one be?
+        self.configured_at = time.time()
+        self.reload_successful = True
         #: Said on the status page above everything else.
         self.notice = ""
         #: When each node's list of models was last had.
@@ -179,6 +183,8 @@ class Gateway:
             waiting=len(self.pool.line),
             client_connections=self.client_connections,
             log_lines_dropped=log.dropped if log is not None else 0,
+            reload_successful=self.reload_successful,
+            reloaded_at=self.configured_at,
         )
 
     def _view_of(self, node: Node, now: float) -> NodeView:

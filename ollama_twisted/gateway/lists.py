@@ -32,7 +32,8 @@ from ollama_twisted.wire.merge import (
 from ollama_twisted.wire.routes import find
 
 if TYPE_CHECKING:
-    from ollama_twisted.gateway.checker import Checker, NodeCheck
+    from ollama_twisted.gateway.checker import NodeCheck
+    from ollama_twisted.gateway.checks import Checker
     from ollama_twisted.gateway.core import Gateway
 
 #: How long a node is waited for whose list is known anyway, in seconds.

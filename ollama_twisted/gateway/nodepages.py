@@ -1,4 +1,4 @@
-"""What each node says of itself, asked now: what it has, and what of it is in its memory."""
+"""Below ``/nodes``: what each node says of itself, asked now, and what is done to it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from twisted.python.failure import Failure
 from twisted.web.resource import NoResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from ollama_twisted.config.resolved import Address
+from ollama_twisted.gateway.admin import drain_action
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.lists import Told
 from ollama_twisted.gateway.nodeview import url_of
@@ -20,6 +22,9 @@ from ollama_twisted.web.pages import Folder, as_json
 from ollama_twisted.web.site import say
 
 _log = Logger()
+
+#: What an operator may do to a node.
+_DRAINING = {b"drain": True, b"resume": False}
 
 Document = Callable[[], Coroutine[Any, Any, Any]]
 
@@ -69,14 +74,6 @@ def _end(request: Request, answer: bytes) -> None:
     request.finish()
 
 
-class NodeFolder(Folder):
-    """``/nodes/{name}``: below it, what that node has."""
-
-    def __init__(self, tags: Document) -> None:
-        super().__init__()
-        self.putChild(b"tags", LiveResource(tags))
-
-
 class NodesFolder(Resource):
     """``/nodes``, which is a page itself; below it all nodes, and each by its name."""
 
@@ -88,9 +85,13 @@ class NodesFolder(Resource):
         self.putChild(b"loaded-models", LiveResource(self._loaded))
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        if request.postpath != [b"tags"]:
-            return NoResource()
-        return NodeFolder(lambda: self._tags(path.decode("utf-8", "replace")))
+        name, (below, *rest) = path.decode("utf-8", "replace"), [*(request.postpath or []), b""]
+        folder = Folder()
+        if below == b"tags":
+            folder.putChild(below, LiveResource(lambda: self._tags(name)))
+        elif below in _DRAINING:
+            folder.putChild(below, drain_action(self._gateway, name, _DRAINING[below]))
+        return folder if rest == [b""] else NoResource()
 
     def render(self, request: Request) -> Any:
         return self._page.render(request)
@@ -105,12 +106,17 @@ class NodesFolder(Resource):
         """Where each node is, its ``/api/ps``, and why there is none."""
         return {
             told.node.name: {
-                "url": url_of(self._gateway.upstreams[told.node.name].address),
+                "url": url_of(self._address_of(told.node)),
                 "ps": told.answer,
                 "error": told.error or None,
             }
             for told in await self._ask("/api/ps", *self._gateway.pool.nodes.values())
         }
+
+    def _address_of(self, node: Node) -> Address:
+        """Where it answered last; it may have left while it was asked."""
+        upstream = self._gateway.upstreams.get(node.name)
+        return node.config.addresses[0] if upstream is None else upstream.address
 
     async def _loaded(self) -> dict[str, Any]:
         """The models in each node's memory; none where that is not known."""

@@ -8,11 +8,13 @@ from prometheus_client import CollectorRegistry
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from ollama_twisted.gateway.admin import check_action, reload_action
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.livepages import add_live_pages
 from ollama_twisted.gateway.nodepages import NodesFolder
 from ollama_twisted.gateway.nodeview import configuration, kind_of, place_of, settings_of
 from ollama_twisted.gateway.people import FRAME, Configuration, Content, Dashboard, Nodes, Routing
+from ollama_twisted.gateway.reload import Reloader
 from ollama_twisted.gateway.routing import routing_pages
 from ollama_twisted.pool.node import Node
 from ollama_twisted.web.pages import Folder, MetricsResource, StaticResource, as_json
@@ -43,7 +45,7 @@ class HealthResource(JsonResource):
 
     def document(self, request: Request) -> dict[str, Any]:
         nodes = [each for each in self._gateway.pool.nodes.values() if each.config.enabled]
-        healthy = sum(node.health.healthy for node in nodes)
+        healthy = sum(node.health.healthy and not node.draining for node in nodes)
         if not healthy:
             request.setResponseCode(503)
         return {
@@ -88,6 +90,7 @@ class NodesResource(JsonResource):
                 "last_health_error": node.last_check_error,
                 "is_healthy": config.enabled and node.health.healthy,
                 "is_ejected": node.breaker.ejected(now),
+                "is_draining": node.draining,
                 "current_weight": config.weight,
                 "effective_weight": config.weight,
                 "last_model_sync": gateway.wall_time(gateway.listed_at.get(config.name)),
@@ -114,17 +117,29 @@ class ConfigResource(JsonResource):
         }
 
 
+class ConfigFolder(ConfigResource):
+    """``/api/config``: the same, and below it what an operator may do with it."""
+
+    isLeaf = False
+
+    def __init__(self, gateway: Gateway, reloader: Reloader) -> None:
+        super().__init__(gateway)
+        self.putChild(b"check", check_action(gateway, reloader))
+        self.putChild(b"reload", reload_action(gateway, reloader))
+
+
 def _page(gateway: Gateway, page: Page, content: type[Content]) -> Resource:
     """A page for people."""
     return PageResource(FRAME, page, lambda request: content(gateway, request))
 
 
-def pages(gateway: Gateway, registry: CollectorRegistry) -> Resource:
+def pages(gateway: Gateway, registry: CollectorRegistry, reloader: Reloader) -> Resource:
     """The tree of the gateway's pages."""
     root = Resource()
     api = Resource()
     api.putChild(b"nodes", NodesResource(gateway))
     api.putChild(b"routing", routing_pages(gateway))
+    api.putChild(b"config", ConfigFolder(gateway, reloader))
     add_live_pages(api, gateway)
     debug = Folder()
     debug.putChild(b"config", ConfigResource(gateway))

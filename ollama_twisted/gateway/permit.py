@@ -34,10 +34,10 @@ def has_key(keys: tuple[str, ...], authorization: bytes) -> bool:
     return found and scheme.lower() == b"bearer"
 
 
-def why_not(limits: GatewayLimits) -> str:
+def why_not(limits: GatewayLimits, what: str = "changing models") -> str:
     """What a client is told that may not."""
     if limits.manage_models == "keys":
         how = "it takes one of gateway.manage_keys, sent as 'Authorization: Bearer KEY'"
     else:
         how = "see gateway.manage_models"
-    return f"changing models is not allowed from here ({how})"
+    return f"{what} is not allowed from here ({how})"

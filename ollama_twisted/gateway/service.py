@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -18,12 +19,14 @@ from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 
 from ollama_twisted import __version__
 from ollama_twisted.config.resolved import Config
+from ollama_twisted.errors import ConfigError
 from ollama_twisted.gateway.accesslog import AccessLog
 from ollama_twisted.gateway.asking import Asker
-from ollama_twisted.gateway.checker import Checker
+from ollama_twisted.gateway.checks import Checker
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.lists import NodeLists
 from ollama_twisted.gateway.pages import pages
+from ollama_twisted.gateway.reload import ReadConfig, Reloader
 from ollama_twisted.gateway.site import GatewaySite
 from ollama_twisted.gateway.transport import eager
 from ollama_twisted.gateway.upstream import endpoint_for
@@ -44,7 +47,13 @@ FAREWELL = 5.0
 class GatewayService(MultiService):
     """A running gateway.  Stopping it lets answers that are under way end first."""
 
-    def __init__(self, config: Config, reactor: Any, notice: str = "") -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        notice: str = "",
+        read: ReadConfig | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
         self._reactor = reactor
@@ -64,7 +73,8 @@ class GatewayService(MultiService):
         gateway.refresh = self.checker.refresh
         gateway.loaded = self.checker.loaded
         gateway.doubt = gateway.pool.doubted = self.checker.doubt
-        self.site = GatewaySite(pages(gateway, registry), gateway)
+        self.reloader = Reloader(gateway, read, self._take_over)
+        self.site = GatewaySite(pages(gateway, registry, self.reloader), gateway)
 
         if config.gateway.access_log != "off":
             gateway.access_log = log = AccessLog(
@@ -131,6 +141,17 @@ class GatewayService(MultiService):
     def _run_in_thread(self, call: Callable[[], None], done: Callable[[], None]) -> None:
         working = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call)
         working.addBoth(lambda _: done())
+
+    def reload(self) -> None:
+        """Read the configuration again, and say in the log what came of it."""
+        with suppress(ConfigError):
+            self.reloader.reload()
+
+    def _take_over(self, config: Config) -> None:
+        self.config = config
+        self.gateway.replace(config)
+        self.site.replace(config.gateway)
+        self.checker.renew()
 
     def first_round(self) -> Deferred[Any]:
         """Fires when every node has been checked once."""

@@ -30,6 +30,9 @@ PAGES = frozenset(
         b"/api/topology",
         b"/api/events",
         b"/api/history",
+        b"/api/config",
+        b"/api/config/check",
+        b"/api/config/reload",
         b"/debug/config",
         b"/config",
         b"/nodes",
@@ -49,11 +52,11 @@ class GatewaySite(Site):
     def __init__(self, pages: IResource, gateway: Gateway, draining: bool = False) -> None:
         super().__init__(pages, parsePOSTFormSubmission=False)
         self.gateway = gateway
-        self.limits: GatewayLimits = gateway.limits
+        self.limits: GatewayLimits
+        self.replace(gateway.limits)
         self.seconds: Callable[[], float] = gateway.seconds
         self.draining = draining
         self.channels: set[Channel] = set()
-        self._hosts = AllowedHosts(gateway.limits.allowed_hosts)
 
     def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]
         return Channel(self)
@@ -63,6 +66,11 @@ class GatewaySite(Site):
 
     def stopFactory(self) -> None:
         """Overridden for the same reason."""
+
+    def replace(self, limits: GatewayLimits) -> None:
+        """From now on these are the limits."""
+        self.limits = limits
+        self._hosts = AllowedHosts(limits.allowed_hosts)
 
     # What channels ask and tell.
 

@@ -17,6 +17,7 @@ from ollama_twisted.config.resolved import Config
 from ollama_twisted.config.table import describe
 from ollama_twisted.errors import ConfigError
 from ollama_twisted.gateway.demo import Demo
+from ollama_twisted.gateway.reload import ReadConfig
 
 _log = Logger()
 
@@ -52,6 +53,8 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        # Where it was started: as a daemon it is somewhere else later.
+        self._folder = Path.cwd()
 
     def opt_listen(self, endpoint: str) -> None:
         """An endpoint string to listen on: tcp:11435, unix:/run/gateway.sock ...  Repeatable."""
@@ -61,8 +64,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         try:
-            self.config: Config = load(self, os.environ, Path.cwd())
-            _see_endpoints(self.config.gateway.listen)
+            self.config = self.read()
         except ConfigError as error:
             # Not a UsageError: the help text would bury what is wrong.
             print(f"ollama-gateway: the configuration cannot be used:\n{error}", file=sys.stderr)
@@ -70,6 +72,16 @@ class Options(usage.Options):
         if self["check"]:
             print(describe(self.config))
             raise SystemExit(0)
+
+    def read(self, text: bytes | None = None) -> Config:
+        """
+        The configuration as it is now; with this text, if it is given, in place of the file's.
+
+        @raise ConfigError: it cannot be used.
+        """
+        config = load(self, os.environ, self._folder, text)
+        _see_endpoints(config.gateway.listen)
+        return config
 
 
 def _see_endpoints(endpoints: Iterable[str]) -> None:
@@ -97,20 +109,23 @@ def makeService(options: Options) -> IService:
 
     from ollama_twisted.clock import use_monotonic_time
     from ollama_twisted.gateway.descriptors import fitting
+    from ollama_twisted.gateway.hangup import HangUp
     from ollama_twisted.gateway.polling import poll_without_log_context
     from ollama_twisted.gateway.service import GatewayService
 
     use_monotonic_time(reactor)
     poll_without_log_context(reactor)
     config, notice, demo = options.config, "", None
+    read: ReadConfig | None = options.read
     if options["demo"] and config.is_default:
         demo = Demo.unless_ollama_runs(config)
         if demo is not None:
-            config, notice = demo.config, demo.notice
+            config, notice, read = demo.config, demo.notice, None
     config = fitting(config)
     for warning in config.warnings:
         _log.warn("{warning}", warning=warning)
-    service = GatewayService(config, reactor, notice)
+    service = GatewayService(config, reactor, notice, read)
+    HangUp(service.reload, reactor).setServiceParent(service)
     if demo is not None:
         demo.service(reactor).setServiceParent(service)
     if options["exporter"]:

@@ -57,7 +57,8 @@ class Node:
         What has been seen of the node stays, unless its name now stands for a
         server elsewhere.
         """
-        if config.addresses != self.config.addresses:
+        before = self.config
+        if (config.addresses, config.kind) != (before.addresses, before.kind):
             self._forget()
         self._apply(config)
 

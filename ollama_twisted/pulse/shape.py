@@ -129,7 +129,7 @@ class Event(Struct, frozen=True):
         str,
         says(
             "`up`, `down`, `ejected`, `readmitted`, `draining`, `resumed`, `reloaded`,"
-            " `model_loaded`, `model_unloaded`, `failure` ..."
+            " `reload_failed`, `model_loaded`, `model_unloaded`, `failure` ..."
         ),
     ]
     node: Annotated[str | None, says("The id of the node that it is about; null: the gateway.")]

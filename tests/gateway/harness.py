@@ -22,6 +22,7 @@ from ollama_twisted.config.resolved import Address, Config, GatewayLimits, LineC
 from ollama_twisted.gateway.channel import Channel
 from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.pages import pages
+from ollama_twisted.gateway.reload import ReadConfig, Reloader
 from ollama_twisted.gateway.site import GatewaySite
 from ollama_twisted.metrics import GatewayMetrics
 from ollama_twisted.pool.models import NodeModels
@@ -241,7 +242,10 @@ class World:
             account(record)
 
         self.gateway.account = remember  # type: ignore
-        self.site = GatewaySite(pages(self.gateway, self.registry), self.gateway)
+        #: What is read when the configuration is.
+        self.read: ReadConfig = lambda text: self.config
+        reloader = Reloader(self.gateway, lambda text: self.read(text), self._take_over)
+        self.site = GatewaySite(pages(self.gateway, self.registry, reloader), self.gateway)
         for name in names:
             self.know(name, models)
 
@@ -253,6 +257,10 @@ class World:
         self.pool.checked(
             name, 0.0, True, models=NodeModels.from_lists(listed, in_memory), version="0.20.0"
         )
+
+    def _take_over(self, config: Config) -> None:
+        self.gateway.replace(config)
+        self.site.replace(config.gateway)
 
     def client(self, host: str = "127.0.0.1") -> Client:
         return Client(self.site, host)

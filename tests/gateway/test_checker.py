@@ -11,7 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import Address
-from ollama_twisted.gateway.checker import SOONEST, Checker
+from ollama_twisted.gateway.checker import SOONEST
+from ollama_twisted.gateway.checks import Checker
 from ollama_twisted.pool.breaker import Circuit
 from ollama_twisted.services import Kind
 from ollama_twisted.web.asking import Unanswered

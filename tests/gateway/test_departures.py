@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
-from ollama_twisted.gateway.checker import Checker
+from ollama_twisted.gateway.checks import Checker
 from ollama_twisted.gateway.lists import NodeLists
 from tests.gateway.harness import STREAM, Client, World, chunks, get, post, whole
 

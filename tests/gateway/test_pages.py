@@ -154,6 +154,7 @@ class NodesTests(PageCase):
                 "last_health_error": "",
                 "is_healthy": True,
                 "is_ejected": False,
+                "is_draining": False,
                 "current_weight": 2.0,
                 "effective_weight": 2.0,
                 "last_model_sync": None,
