@@ -76,6 +76,12 @@ class NodeResource(Resource):
             await Answer(request, self._node.clock, None).whole(400, *problem(400, str(bad)))
             return
         answer = Answer(request, self._node.clock, fault)
+        ears = self._node.ears
+        deaf = fault is not None and fault.kind is Kind.DEAF
+        if deaf or ears.locked:
+            await ears.acquire()
+            if not deaf:
+                ears.release()
         try:
             if fault is not None:
                 await self._precede(fault, answer)
@@ -86,6 +92,9 @@ class NodeResource(Resource):
             await answer.whole(503, *problem(503, _BUSY))
         except EngineError as error:
             await answer.whole(500, *problem(500, str(error)))
+        finally:
+            if deaf:
+                ears.release()
 
     async def _precede(self, fault: Fault, answer: Answer) -> None:
         if fault.kind is Kind.REFUSE:
@@ -105,7 +114,8 @@ class NodeResource(Resource):
             request.setHeader(b"allow", ", ".join(found.methods).encode())
             await answer.whole(405, _PLAIN, b"405 method not allowed")
             return
-        await handler(Call(self._node, answer, _content(request, path), found.argument))
+        content, kind = _content(request, path), request.getHeader("content-type") or ""
+        await handler(Call(self._node, answer, content, found.argument, kind))
 
     def _finished(self, _: None) -> None:
         self._node.counts.active -= 1

@@ -21,6 +21,7 @@ class Call:
     content: IO[bytes]
     argument: str = ""
     """What the path names: a digest or a model."""
+    content_type: str = ""
 
     def body(self) -> Body:
         """The JSON object that was sent."""

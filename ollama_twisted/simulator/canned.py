@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import islice
 from random import Random
 
@@ -36,6 +37,7 @@ _VOCABULARY = _WORDS.split()
 _SENTENCE = 12
 _PROMPT_TOKENS_A_SECOND = 5000.0
 _TOKENS_BEFORE_OTHERS = 64
+_WORDS_SPOKEN_A_SECOND = 2.5
 _CAPABILITIES = ("completion", "tools", "thinking", "insert", "vision", "embedding")
 _PIECE = re.compile(r"\s*\S+|\s+")
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -51,6 +53,8 @@ class Pace:
     answer_tokens: int = 64
     #: 0: the first token's delay is all that a prompt costs, however long it is.
     prompt_tokens_per_second: float = 0.0
+    #: Seconds of work for each second of a recording.
+    real_time_factor: float = 0.1
 
 
 class CannedEngine:
@@ -115,6 +119,17 @@ class CannedEngine:
         tokens = sum(map(count_tokens, texts))
         await self._wait(tokens / _PROMPT_TOKENS_A_SECOND)
         return Embedded([direction(model, each) for each in texts], tokens)
+
+    async def hear(self, model: Model, sound: bytes, seconds: float) -> AsyncGenerator[str, None]:
+        """Words that depend on the recording, spread over the time that it takes to hear it."""
+        random = Random(f"{self._seed}|{model.digest}|{sha256(sound).hexdigest()}")
+        count = max(1, round(seconds * _WORDS_SPOKEN_A_SECOND))
+        gap = seconds * self._pace.real_time_factor / count
+        due = self._clock.seconds()
+        for word in babble(random, count):
+            due += gap
+            await self._wait(max(due - self._clock.seconds(), 0.0))
+            yield word
 
     async def stop(self) -> None:
         """Nothing is held."""

@@ -85,5 +85,12 @@ class Engine(Protocol):
     async def embed(self, model: Model, texts: Sequence[str]) -> Embedded:
         """A vector for each text."""
 
+    def hear(self, model: Model, sound: bytes, seconds: float) -> AsyncGenerator[str, None]:
+        """
+        The words of a recording that lasts so long, as they are understood.
+
+        @raise EngineError: the engine hears nothing at all.
+        """
+
     async def stop(self) -> None:
         """Free everything; the node is going away."""

@@ -38,6 +38,8 @@ class Kind(Enum):
     """The engine fails after VALUE tokens, and Ollama says so in the stream."""
     MALFORMED_AT_TOKEN = "malformed-at-token"
     """A chunk whose size is no number, after VALUE tokens."""
+    DEAF = "deaf"
+    """Until this request is answered no other one is, as of a server that works in its loop."""
 
 
 _NEEDS_VALUE = {Kind.REFUSE, Kind.STATUS, Kind.SLOW}

@@ -21,7 +21,7 @@ from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
 
-from ollama_twisted.simulator.engine import Embedded, Ended, Prompt
+from ollama_twisted.simulator.engine import Embedded, Ended, EngineError, Prompt
 from ollama_twisted.simulator.library import Model, invent
 from ollama_twisted.simulator.llamahttp import LlamaClient
 
@@ -168,6 +168,9 @@ class LlamaEngine:
         found = await client.ask("/v1/embeddings", {"input": list(texts)})
         vectors = [each["embedding"] for each in found["data"]]
         return Embedded(vectors, found["usage"]["prompt_tokens"])
+
+    def hear(self, model: Model, sound: bytes, seconds: float) -> AsyncGenerator[str, None]:
+        raise EngineError("this model hears nothing; the canned engine does")
 
     async def stop(self) -> None:
         """Stop all servers."""

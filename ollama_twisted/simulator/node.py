@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
 from ollama_twisted.simulator.ask import BadAsk
@@ -70,6 +71,8 @@ class Node:
         self.library = Library(engine.describe(name, stamps.now()) for name in models)
         self.memory = Memory(engine, clock, limits.loaded, limits.keep_alive)
         self.places = Places(limits.places, limits.queue)
+        #: Held by whoever makes the node deaf to all others meanwhile.
+        self.ears = DeferredLock()
         self._number = 0
 
     def number(self) -> int:

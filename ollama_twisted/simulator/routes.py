@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ollama_twisted.simulator import inference, shelf
+from ollama_twisted.simulator import hearing, inference, shelf
 from ollama_twisted.simulator.call import Call, Handler
 from ollama_twisted.simulator.voice import anthropic, native, openai
 from ollama_twisted.simulator.voice.base import Problem
@@ -53,6 +53,8 @@ _PATHS: dict[str, dict[str, Handler]] = {
     "/v1/embeddings": {"POST": inference.openai_embeddings},
     "/v1/responses": {"POST": inference.openai_responses},
     "/v1/messages": {"POST": inference.anthropic_messages},
+    "/v1/audio/transcriptions": {"POST": hearing.transcriptions},
+    "/v1/audio/translations": {"POST": hearing.translations},
     "/v1/models": {"GET": shelf.openai_models},
 }
 _WITH_ARGUMENT: dict[str, dict[str, Handler]] = {

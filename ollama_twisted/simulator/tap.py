@@ -70,6 +70,7 @@ class Options(UsageOptions):
             "Canned: pace of reading what of a prompt was not read before; 0: at once.",
             _amount,
         ],
+        ["real-time-factor", None, 0.1, "Canned: seconds of work for each of audio.", _amount],
         ["answer-tokens", None, 64, "Canned: tokens in an answer.", _count],
         ["seed", None, 0, "Canned: answers of equal seeds are equal.", int],
         ["answers", None, {}, "Canned: a file of JSON, answers by part of a prompt.", _answers],
@@ -156,6 +157,7 @@ def _canned(reactor: Any, options: Options) -> Engine:
         load_time=options["load-time"],
         answer_tokens=options["answer-tokens"],
         prompt_tokens_per_second=options["prompt-tokens-per-second"],
+        real_time_factor=options["real-time-factor"],
     )
     return CannedEngine(reactor, pace, options["seed"], options["answers"], options["slots"])
 

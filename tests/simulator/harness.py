@@ -132,7 +132,13 @@ class Harness:
         return self.node.counts
 
     def ask(
-        self, method: str, path: str, body: Any = None, fault: str = "", coding: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        fault: str = "",
+        coding: str = "",
+        kind: str = "",
     ) -> Asked:
         """Send a request, and let no time pass."""
         asked = Asked(self, method)
@@ -143,6 +149,8 @@ class Harness:
         head = f"{method} {path} HTTP/1.1\r\nHost: node\r\nContent-Length: {len(data)}\r\n"
         if fault:
             head += f"X-Simulator-Fault: {fault}\r\n"
+        if kind:
+            head += f"Content-Type: {kind}\r\n"
         if coding:
             head += f"Content-Encoding: {coding}\r\n"
         asked.protocol.dataReceived(head.encode() + b"\r\n" + data)
