@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from twisted.trial.unittest import SynchronousTestCase
 from zstandard import ZstdCompressor
 
+from ollama_twisted.services import OFFERS, Kind
 from ollama_twisted.wire.ask import read_ask, streams
 from ollama_twisted.wire.headers import HOP_BY_HOP
 from ollama_twisted.wire.routes import TABLE, ModelIn, Route, Streams, find
@@ -148,8 +149,10 @@ def bodies(path: str, route: Route) -> Iterator[tuple[bytes, str | None]]:
 
 
 def cases() -> Iterator[Case]:
-    """Requests on all routes of the table, and on others; the same each time."""
+    """Requests on all routes of the table that an Ollama has, and on others; each time the same."""
     for methods, pattern, route in TABLE:
+        if find(methods.split()[0], pattern).service not in OFFERS[Kind.OLLAMA]:
+            continue
         path = pattern.decode()
         opening = path[:-1] if path.endswith("/:") else ""
         for method in methods.decode().split():
