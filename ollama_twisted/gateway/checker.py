@@ -139,9 +139,9 @@ class NodeCheck:
             try:
                 return await self._ask(self._alive_at, self._asker.alive)
             except Unanswered as error:
-                if error.status != 404:
+                if error.status is None or not 400 <= error.status < 500:
                     raise
-            # Not every server has that path.
+            # Not every server has that path, or shows it to everybody.
             self._alive_at = manner.models
         return await self._ask(self._alive_at)
 

@@ -255,7 +255,8 @@ class Gateway:
 def _own_fields(node: NodeConfig) -> tuple[tuple[tuple[bytes, bytes], ...], frozenset[bytes]]:
     """What a node's requests carry on top, and what of a client's it must not see."""
     extra = tuple((name.encode(), value.encode()) for name, value in node.headers)
-    return extra, CREDENTIALS if node.kind is Kind.EXTERNAL else frozenset()
+    foreign = node.kind is Kind.EXTERNAL or (node.kind is not Kind.OLLAMA and node.api_key)
+    return extra, CREDENTIALS if foreign else frozenset()
 
 
 def _at_once(call: Callable[[], None], done: Callable[[], None]) -> None:

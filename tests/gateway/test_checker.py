@@ -476,12 +476,14 @@ class KindTests(CheckerCase):
 
     def test_no_health(self) -> None:
         """One that has no such path is asked for its models instead."""
-        self.of_kind(Kind.OPENAI)
-        self.says_openai(Unanswered("answered 404", 404), "m")
-        self.start()
-        self.wait(20)
-        self.assertEqual((self.healthy(), self.has()), (True, ["m"]))
-        self.assertEqual(len(self.asker.times("a.test", "/health")), 1)
+        for status in (404, 403):
+            self.of_kind(Kind.OPENAI)
+            self.asker.asked.clear()
+            self.says_openai(Unanswered(f"answered {status}", status), "m")
+            self.start()
+            self.wait(20)
+            self.assertEqual((self.healthy(), self.has()), (True, ["m"]))
+            self.assertEqual(len(self.asker.times("a.test", "/health")), 1)
 
     def test_told(self) -> None:
         """One whose models are configured is not asked for them."""

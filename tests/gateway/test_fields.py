@@ -116,6 +116,18 @@ class FieldTests(SynchronousTestCase):
         """Nor does one that has no key."""
         self.assertNotIn(b"authorization", self.fields(b"Authorization: x", kind=Kind.EXTERNAL))
 
+    def test_with_a_key_of_its_own(self) -> None:
+        """Nor does a server that is no Ollama and has one: what the client shows is for us."""
+        said = {"kind": Kind.OPENAI, "headers": (("Authorization", "Bearer own"),)}
+        shown = (b"Authorization: Bearer client", b"X-Api-Key: client")
+        request = post(b"/v1/messages", CHAT, *shown)
+        for key, fields in {"own": {}, None: {b"x-api-key": b"client"}}.items():
+            world = World(api_key=key, **said)
+            world.client().send(request)
+            _, asked, _ = split(world.node().asked())
+            self.assertEqual(asked[b"authorization"], b"Bearer own")
+            self.assertEqual({name: asked[name] for name in asked if name == b"x-api-key"}, fields)
+
     def test_own_fields(self) -> None:
         """What is configured for a node replaces what the client says."""
         fields = self.fields(b"x-team: mine", headers=(("X-Team", "ours"),))
