@@ -192,7 +192,7 @@ class Channel(PageChannel):
             self._served = page = self.begin_page(head, body)
             page.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
         else:
-            serve = exchange_for(route)
+            serve = exchange_for(route, body)
             self._served = exchange = serve(self.site.gateway, self, head, body, route)
             exchange.begin()
 

@@ -8,7 +8,7 @@ from ollama_twisted.config.targets import Targets, read_targets
 from ollama_twisted.gateway.failures import Refused
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
-from ollama_twisted.pool.targets import NoTarget, chosen, down, has, managed, named
+from ollama_twisted.pool.targets import NoTarget, chosen, down, has, holds, managed, named
 from ollama_twisted.services import Kind, Service
 
 if TYPE_CHECKING:
@@ -71,6 +71,27 @@ class Choice:
         if self._targets is not None:
             return self._named(self._targets)
         return [node for node in self._own() if not down(node)] or self._nobody()
+
+    def who_may_hold(self, want: Want) -> list[Node]:
+        """
+        Those that may have the model in memory; else one that says what is wrong.
+
+        Between two lists of a node's, anybody may have loaded it: so all that have it
+        on disk are meant.  Of external nodes, only those that say that they hold it.
+        """
+        if self._targets is not None:
+            return self._named(self._targets)
+        judged = self._pool.explain(want, self._gateway.seconds())
+        able = [node for node, refusal in judged if refusal is None or refusal.passing]
+        model = want.model or ""
+        nodes = [
+            node
+            for node in able
+            if has(node, model) and (node.config.kind is not Kind.EXTERNAL or holds(node, model))
+        ]
+        if not able:
+            raise self._gateway.nobody(want)
+        return nodes or able[:1]
 
     def one_alone(self, what: str) -> Node:
         """The node that is named, or the only one there is."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from ollama_twisted.gateway.operations import OPERATIONS, anywhere
 from ollama_twisted.gateway.patience import Phase
 from ollama_twisted.gateway.relay import AnswerCut
 from ollama_twisted.gateway.upload import Upload
+from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease, visit
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.targets import down
@@ -71,6 +73,10 @@ class Managing(Exchange):
         self._stopped = ""
 
     @property
+    def want(self) -> Want:
+        return self.gateway.want_of(self._route, self._ask)
+
+    @property
     def body(self) -> Body | Upload:
         return self._body
 
@@ -92,14 +98,13 @@ class Managing(Exchange):
     async def one(self, nodes: Sequence[Node]) -> None:
         """Ask the first of these nodes; the next one only if that was not sent the request."""
         tried: dict[str, AttemptFailed] = {}
-        want = self.gateway.want_of(self._route, self._ask)
         for node in nodes[: self.gateway.limits.attempts]:
             if tried:
                 name, failed = next(reversed(tried.items()))
                 self.record.retries = (*self.record.retries, (name, failed.reason))
             with visit(node) as lease:
                 try:
-                    connection, answer = await self._attempt(lease, want)
+                    connection, answer = await self._attempt(lease, self.want)
                 except AttemptFailed as error:
                     tried[node.name] = error
                     if error.sent and not (error.repeatable and self._route.repeatable):
@@ -130,12 +135,12 @@ class Managing(Exchange):
         else:
             self._answer_own(status, as_json(last), nodes_field(names))
 
-    async def ask_all(self, nodes: Sequence[Node]) -> list[Result]:
+    async def ask_all(self, nodes: Sequence[Node]) -> list[Errand]:
         """Ask all of these nodes; what became of it on each."""
         request = self._request_for_all()
         errands = [Errand(self.gateway, node, request, self._limit(node)) for node in nodes]
         await self._run(errands)
-        return [errand.result for errand in errands]
+        return errands
 
     async def ask_for_blob(self, digest: str, nodes: Sequence[Node]) -> list[Result]:
         """Ask all of these nodes whether they hold a blob."""
@@ -155,9 +160,18 @@ class Managing(Exchange):
         await self._run(errands)
         return [errand.result for errand in errands]
 
-    def answer_all(self, results: Sequence[Result], good: int = 200) -> None:
-        """Tell what became of it on each node; ``good`` is the status if nothing went wrong."""
-        status, told = verdict(results, self._route.operation, {}, absent_is_well=True)
+    def answer_all(
+        self,
+        results: Sequence[Result],
+        good: int = 200,
+        said: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """
+        Tell what became of it on each node.
+
+        ``good`` and ``said`` are the status and what else to say if nothing went wrong.
+        """
+        status, told = verdict(results, self._route.operation, said, absent_is_well=True)
         self._note(status, told)
         fields = [nodes_field([result.node for result in results])]
         answered = [result for result in results if not result.absent]

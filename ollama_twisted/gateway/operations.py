@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -13,8 +13,9 @@ from ollama_twisted.gateway.upload import Upload
 from ollama_twisted.pool.blobs import digest_of
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.targets import has
-from ollama_twisted.wire.making import Origin, origin_of
+from ollama_twisted.wire.making import Origin, origin_of, read_object
 from ollama_twisted.wire.problems import body as problem
+from ollama_twisted.wire.results import Result
 from ollama_twisted.wire.routes import Dialect
 
 if TYPE_CHECKING:
@@ -41,11 +42,28 @@ async def where_it_is(work: Managing) -> None:
     if len(nodes) == 1:
         await work.one(nodes)
         return
-    results = await work.ask_all(nodes)
+    results = [errand.result for errand in await work.ask_all(nodes)]
+    _refresh(work, results)
+    work.answer_all(results)
+
+
+async def unload(work: Managing) -> None:
+    """Every node that may have the model in memory; none of them loads it for that."""
+    nodes = work.choice.who_may_hold(work.want)
+    if len(nodes) == 1:
+        await work.one(nodes)
+        return
+    errands = await work.ask_all(nodes)
+    results = [errand.result for errand in errands]
+    _refresh(work, results)
+    said = next((read_object(each.said) for each in errands if each.result.ok), {})
+    work.answer_all(results, said=said)
+
+
+def _refresh(work: Managing, results: Iterable[Result]) -> None:
     for result in results:
         if result.ok:
             work.gateway.refresh(result.node)
-    work.answer_all(results)
 
 
 async def account(work: Managing) -> None:
@@ -80,7 +98,7 @@ async def _upload(work: Managing) -> None:
         await work.one(nodes)
         taken = [work.record.node] if work.record.status < 400 else []
     else:
-        results = await work.ask_all(nodes)
+        results = [errand.result for errand in await work.ask_all(nodes)]
         work.answer_all(results, max(each.status for each in results))
         taken = [each.node for each in results if each.ok]
     for name in taken:
@@ -95,7 +113,7 @@ async def _look(work: Managing) -> None:
         await work.one(nodes)
         _found(work, digest, {nodes[0].name: work.record.status})
         return
-    results = await work.ask_all(nodes)
+    results = [errand.result for errand in await work.ask_all(nodes)]
     holders = _found(work, digest, {each.node: each.status for each in results})
     status = 200 if holders else min(each.status for each in results)
     said = b"" if holders else problem(Dialect.OLLAMA, status, "no node has this blob")
@@ -179,5 +197,7 @@ OPERATIONS: Mapping[str, Callable[[Managing], Awaitable[None]]] = {
     "signout": account,
     "keys": account,
     "debug": account,
+    "generate": unload,
+    "chat": unload,
 }
 """What is not here concerns one node, any."""

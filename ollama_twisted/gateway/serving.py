@@ -12,6 +12,7 @@ from ollama_twisted.gateway.recording import Recording
 from ollama_twisted.gateway.upload import Upload
 from ollama_twisted.wire.head import RequestHead
 from ollama_twisted.wire.routes import ModelIn, Route
+from ollama_twisted.wire.unloading import LONGEST, unloads
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.channel import Channel
@@ -34,8 +35,11 @@ def body_for(route: Route, head: RequestHead, channel: Channel) -> Body | Upload
     return Body(limits.memory_body, head, limits.max_body)
 
 
-def exchange_for(route: Route) -> type[Exchange]:
-    """What serves requests on this route."""
+def exchange_for(route: Route, body: Body | Upload) -> type[Exchange]:
+    """What serves the request, whose body is here unless its route lets it pass."""
     if route.many:
         return Managing
+    if route.unloads and isinstance(body, Body) and body.size <= LONGEST:
+        # Letting a model go is for all nodes that hold it.
+        return Managing if unloads(route, body.whole()) else Exchange
     return Hearing if route.model_in is _MULTIPART else Exchange

@@ -107,6 +107,11 @@ def has(node: Node, model: str) -> bool:
     return node.models is not None and node.models.has(ModelName.parse(model))
 
 
+def holds(node: Node, model: str) -> bool:
+    """Has the node said that it has the model in memory?"""
+    return node.models is not None and node.models.is_loaded(model)
+
+
 def down(node: Node) -> str:
     """Why the node need not be asked; empty if it is well."""
     if node.health.healthy:

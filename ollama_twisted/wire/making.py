@@ -19,7 +19,7 @@ class Origin(NamedTuple):
 
 def origin_of(body: bytes | mmap) -> Origin:
     """What a create says that it makes a model of; whatever cannot be read is not there."""
-    said = _read(body)
+    said = read_object(body)
     digests = []
     for key in ("files", "adapters"):
         files = said.get(key)
@@ -31,12 +31,12 @@ def origin_of(body: bytes | mmap) -> Origin:
 
 def streamed(body: bytes | mmap) -> bytes:
     """The same request, but for an answer that tells of its progress."""
-    said = _read(body)
+    said = read_object(body)
     said.pop("stream", None)
     return json.dumps({**said, "stream": True}).encode() if said else body[:]
 
 
-def _read(body: bytes | mmap) -> dict[str, Any]:
+def read_object(body: bytes | mmap) -> dict[str, Any]:
     """The first JSON value, if it is an object; its keys in lower case, as Go reads them."""
     if len(body) > LONGEST:
         return {}

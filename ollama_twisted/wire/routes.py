@@ -55,6 +55,7 @@ class Route:
     what is on a node, and is for operators.  ``service``: what a node must offer to
     be asked.  ``many``: it is about what nodes have, and may concern several of them.
     ``passes``: its body may be of any length, and is passed on as it comes.
+    ``unloads``: it may be meant to let a model go, wherever it is in memory.
     ``path`` is how people know it.
     """
 
@@ -68,6 +69,7 @@ class Route:
     service: Service = Service.NATIVE
     many: bool = False
     passes: bool = False
+    unloads: bool = False
     path: str = ""
 
 
@@ -100,8 +102,8 @@ TABLE: tuple[tuple[bytes, bytes, Route], ...] = (
     (_READ, b"/api/tags", _look("tags")),
     (_READ, b"/api/ps", _look("ps")),
     (b"POST", b"/api/show", _look("show", ModelIn.BODY_OR_NAME)),
-    (b"POST", b"/api/generate", _make("generate", _ON)),
-    (b"POST", b"/api/chat", _make("chat", _ON)),
+    (b"POST", b"/api/generate", replace(_make("generate", _ON), unloads=True)),
+    (b"POST", b"/api/chat", replace(_make("chat", _ON), unloads=True)),
     (b"POST", b"/api/embed", _make("embed")),
     (b"POST", b"/api/embeddings", _make("embeddings")),
     (b"POST", b"/api/pull", _manage("pull", ModelIn.BODY_OR_NAME, _ON)),

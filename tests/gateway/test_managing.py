@@ -713,3 +713,63 @@ class BlobTests(ManagingCase):
 
 
 NOT_FOUND_HEAD = b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\n"
+
+
+class UnloadTests(ManagingCase):
+    """A model that is to leave the memory."""
+
+    BODY = b'{"model":"m","keep_alive":0}'
+    SAID = b'{"model":"m","response":"","done":true,"done_reason":"unload"}'
+
+    def test_everywhere(self) -> None:
+        """It goes to every node that has it, and is answered as by one."""
+        self.world.know("b", ("other",))
+        for path in (b"/api/generate", b"/api/chat"):
+            self.send(path, self.BODY)
+            self.assertEqual(self.asked(), "ac")
+            self.answer(a=whole(self.SAID))
+            self.assertEqual(self.client.read(), b"")
+            self.answer(c=whole(self.SAID))
+            status, said = self.read()
+            self.assertEqual(status, b"200")
+            self.assertEqual(said, {**json.loads(self.SAID), "nodes": {"a": SUCCESS, "c": SUCCESS}})
+        self.assertEqual(self.refreshed, ["a", "c"] * 2)
+
+    def test_one(self) -> None:
+        """The answer of a node that is the only one is its own; so it is if nobody has it."""
+        for name in "bc":
+            self.world.know(name, ("other",))
+        self.send(b"/api/generate", self.BODY)
+        self.assertEqual(self.asked(), "a")
+        self.answer(a=whole(self.SAID))
+        self.assertEqual(split(self.client.read())[2], self.SAID)
+        self.send(b"/api/generate", self.BODY.replace(b'"m"', b'"n"'))
+        self.assertEqual(len(self.asked()), 1)
+
+    def test_failed(self) -> None:
+        """A node that did not do it is named."""
+        self.send(b"/api/generate", self.BODY)
+        self.answer(a=whole(self.SAID), b=whole(self.SAID))
+        self.world.node("c").close(ConnectionLost())
+        status, said = self.read()
+        self.assertEqual(status, b"502")
+        self.assertIn("c: it reset the connection", said["error"])
+
+    def test_anybody(self) -> None:
+        """Whoever may ask a model may let it go."""
+        client = self.world.client("192.168.1.7")
+        client.send(post(b"/api/generate", self.BODY))
+        self.assertEqual(self.asked(), "abc")
+
+    def test_external(self) -> None:
+        """Someone else's node is only told so if it says that it holds the model."""
+        self.node("b", kind=Kind.EXTERNAL)
+        self.node("c", kind=Kind.EXTERNAL)
+        self.world.know("c", ("m",), ("m",))
+        self.send(b"/api/generate", self.BODY)
+        self.assertEqual(self.asked(), "ac")
+
+    def test_with_words(self) -> None:
+        """With a prompt it is a request like others: for one node, in a place of its own."""
+        self.send(b"/api/generate", b'{"model":"m","prompt":"hi","keep_alive":0}')
+        self.assertEqual((len(self.asked()), self.world.in_flight()), (1, 1))

@@ -42,6 +42,7 @@ class FindTests(SynchronousTestCase):
                 repeatable=True,
                 manages=False,
                 service=Service.NATIVE,
+                unloads=True,
                 path="/api/chat",
             ),
         )
