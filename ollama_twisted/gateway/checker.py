@@ -47,6 +47,7 @@ class NodeCheck:
         self._stopped = False
         self._began = self._listed_at = float("-inf")
         self._checking = False
+        self._doubted: Any = None
         self._listing = False
         #: Something has changed the lists while they were asked for.
         self._outdated = False
@@ -81,6 +82,9 @@ class NodeCheck:
 
     def stop(self) -> None:
         self._stopped = True
+        if self._doubted is not None:
+            self._doubted.cancel()
+            self._doubted = None
         if self._calls.running:
             self._calls.stop()
 
@@ -94,9 +98,13 @@ class NodeCheck:
 
     def doubt(self) -> None:
         """Check now rather than later: something speaks against the node."""
-        recent = self._gateway.seconds() - self._began < SOONEST
-        if not (recent or self._checking or self._stopped):
-            Deferred.fromCoroutine(self._once())
+        if self._doubted is None and not self._checking and not self._stopped:
+            wait = max(0.0, self._began + SOONEST - self._gateway.seconds())
+            self._doubted = self._gateway.reactor.callLater(wait, self._doubt)
+
+    def _doubt(self) -> None:
+        self._doubted = None
+        Deferred.fromCoroutine(self._once())
 
     async def _once(self, act: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         try:

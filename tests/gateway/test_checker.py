@@ -10,13 +10,14 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from ollama_twisted.config.resolved import Address
+from ollama_twisted.config.resolved import Address, HealthConfig, NodeConfig
 from ollama_twisted.gateway.checker import SOONEST
 from ollama_twisted.gateway.checks import Checker
 from ollama_twisted.pool.breaker import Circuit
 from ollama_twisted.services import Kind
 from ollama_twisted.web.asking import Unanswered
 from tests.gateway.harness import STREAM, World, chunks, get, post, split, whole
+from tests.pool.nodes import node_config
 
 DOWN = Unanswered("connection refused")
 SILENT = Unanswered("no answer within 2 s", timed_out=True)
@@ -183,11 +184,23 @@ class HealthTests(CheckerCase):
         self.wait(SOONEST)
         self.fails("a", Unanswered("connection refused", refused=True))
         self.world.node().close()
+        self.wait(0.1)
         self.assertEqual(self.world.pool.nodes["a"].breaker.circuit, Circuit.OPEN)
         asked = len(self.asker.asked)
         for _ in range(10):
             self.checker.doubt("a")
         self.checker.doubt("nobody")
+        self.assertEqual(len(self.asker.asked), asked)
+        self.wait(SOONEST + 0.1)
+        self.assertEqual(len(self.asker.asked), asked + 1)
+
+    def test_doubt_at_the_end(self) -> None:
+        """A check that was to come soon does not come after the end."""
+        self.start()
+        self.checker.doubt("a")
+        asked = len(self.asker.asked)
+        self.checker.stopService()
+        self.wait(SOONEST)
         self.assertEqual(len(self.asker.asked), asked)
 
     def test_doubt_while_checking(self) -> None:
@@ -209,6 +222,7 @@ class HealthTests(CheckerCase):
         client = self.world.client()
         client.send(post(b"/api/chat"))
         self.world.node().close()
+        self.wait(0.1)
         self.assertEqual(len(self.asker.times("a.test", "/api/version")), asked + 1)
 
     def test_silent(self) -> None:
@@ -578,3 +592,68 @@ class LoadingTests(CheckerCase):
         known = self.world.pool.nodes["a"].models
         assert known is not None
         self.assertEqual(known.loaded_names, ("m",))
+
+
+class RenewedTests(CheckerCase):
+    """Nodes that come, go, and change while they are checked."""
+
+    names = "ab"
+
+    def renew(self, *nodes: NodeConfig) -> None:
+        self.world.gateway.replace(replace(self.world.config, nodes=nodes))
+        self.checker.renew()
+
+    def asked(self, host: str) -> int:
+        return len(self.asker.times(host, "/api/version"))
+
+    def test_kept(self) -> None:
+        """A node that stays as it is goes on being checked as it was."""
+        self.start()
+        before = self.checker.checks["a"]
+        self.renew(*(replace(each) for each in self.world.config.nodes))
+        self.assertIs(self.checker.checks["a"], before)
+        self.assertEqual(self.asked("a.test"), 1)
+        self.wait(2)
+        self.assertEqual(self.asked("a.test"), 2)
+
+    def test_new(self) -> None:
+        """One that comes is checked at once, and its models are known before it is chosen."""
+        self.start()
+        self.says("c", models("new"))
+        self.renew(*self.world.config.nodes, node_config("c"))
+        self.assertEqual((self.healthy("c"), self.has("c")), (True, ["new"]))
+
+    def test_changed(self) -> None:
+        """One that is to be checked otherwise is, and what it has stays known."""
+        self.says("a", models("m"), models("m"))
+        self.start()
+        first, *others = self.world.config.nodes
+        self.fails("a", None)
+        self.renew(replace(first, health=HealthConfig(interval=1.0)), *others)
+        self.assertEqual([each["name"] for each in self.checker.loaded("a")], ["m"])
+        self.says("a", models("m"))
+        self.asker.let({"version": "0.12.0"})
+        before = self.asked("a.test")
+        self.wait(5)
+        self.assertGreaterEqual(self.asked("a.test"), before + 5)
+
+    def test_gone(self) -> None:
+        """One that is gone, or disabled, is not asked again."""
+        self.start()
+        self.renew(replace(self.world.config.nodes[0], enabled=False))
+        before = len(self.asker.asked)
+        self.wait(5)
+        self.assertEqual((len(self.asker.asked), self.checker.checks), (before, {}))
+
+    def test_late(self) -> None:
+        """What an old check finds out is not taken for the new node of that name."""
+        self.start()
+        self.fails("a", None)
+        self.wait(2)
+        self.assertEqual(len(self.asker.waiting), 1)
+        self.says("z", models("other"))
+        moved = replace(self.world.config.nodes[0], addresses=(Address("http", "z.test", 11434),))
+        self.renew(moved, self.world.config.nodes[1])
+        self.asker.let({"version": "9.9.9"})
+        self.assertNotEqual(self.world.pool.nodes["a"].version, "9.9.9")
+        self.assertEqual(self.has(), ["other"])

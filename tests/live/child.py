@@ -18,13 +18,17 @@ class Child:
     """Started by its constructor, which returns when it listens; ended by ``stop``."""
 
     def __init__(
-        self, *command: str, cwd: str | Path = ROOT, env: dict[str, str] | None = None
+        self,
+        *command: str,
+        cwd: str | Path = ROOT,
+        env: dict[str, str] | None = None,
+        stdin: int = subprocess.PIPE,
     ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "twisted", "--log-level", "warn", *command, "--announce"],
             cwd=cwd,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ class RunningGateway(Child):
         node: Mapping[str, Any] | None = None,
         nodes: tuple[Mapping[str, Any], ...] = (),
         env: dict[str, str] | None = None,
+        stdin: int = subprocess.PIPE,
         **config: Any,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ollama-gateway-test-"))
@@ -54,6 +56,7 @@ class RunningGateway(Child):
             *options,
             cwd=self.folder,
             env=env,
+            stdin=stdin,
         )
 
     @property

@@ -89,6 +89,8 @@ class PoolMachine(RuleBasedStateMachine):
         self.waiting: list[Waiting] = []
         self.seen: set[Node] = set(self.pool.nodes.values())
         self.number = 0
+        #: Nodes that an operator has taken out.
+        self.drained: set[str] = set()
         #: Has the pool been told how late it is?
         self.told = True
 
@@ -142,7 +144,20 @@ class PoolMachine(RuleBasedStateMachine):
     def check(self, name: str, ok: bool) -> None:
         """A check ends."""
         self.told = self.told or name in self.pool.nodes
-        self.pool.checked(name, self.now, ok, "" if ok else "refused")
+        self.pool.checked(name, self.now, ok, "" if ok else "silent")
+
+    @rule(name=st.sampled_from(NAMES))
+    def refuse(self, name: str) -> None:
+        """A check finds nobody there."""
+        self.told = self.told or name in self.pool.nodes
+        self.pool.checked(name, self.now, False, "refused", refused=True)
+
+    @rule(name=st.sampled_from(NAMES), draining=st.sampled_from([True, False, False]))
+    def drain(self, name: str, draining: bool) -> None:
+        """An operator takes a node out, or in again."""
+        before = self.pool.nodes.get(name)
+        if self.pool.drain(name, draining, self.now) and before is not None:
+            self.drained = self.drained | {name} if draining else self.drained - {name}
 
     @rule(name=st.sampled_from(NAMES), listed=st.sets(st.sampled_from(["m:1b", "m:70b"])))
     def list_models(self, name: str, listed: set[str]) -> None:
@@ -153,6 +168,7 @@ class PoolMachine(RuleBasedStateMachine):
     def reload(self, config: Config) -> None:
         """The configuration changes."""
         self.told = True
+        self.drained &= {each.name for each in config.nodes}
         self.pool.replace(config, self.now)
         self.seen.update(self.pool.nodes.values())
 
@@ -255,7 +271,7 @@ class PoolMachine(RuleBasedStateMachine):
         for node in self.pool.leaving.values():
             assert node.draining and node.in_flight
         for node in self.pool.nodes.values():
-            assert not node.draining
+            assert node.draining == (node.name in self.drained)
 
     def teardown(self) -> None:
         """When all have ended and left, nothing is taken, and nobody is forgotten."""

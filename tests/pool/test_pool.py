@@ -487,6 +487,38 @@ class ReplaceTests(SynchronousTestCase):
         self.pool.wait(ANY, 0, lambda lease: None)
         self.assertEqual(len(self.pool.line), 2)
 
+    def test_unchecked(self) -> None:
+        """A node that is new is chosen once it was checked, if another one can serve until then."""
+        self.pool.checked("a", 0, True)
+        self.replace(node_config("a"), node_config("c"))
+        self.assertEqual(names(*(self.pool.lease(ANY, 0) for _ in range(3))), "aaa")
+        self.pool.checked("c", 0, True)
+        self.assertIn("c", names(*(self.pool.lease(ANY, 0) for _ in range(3))))
+
+    def test_all_unchecked(self) -> None:
+        """Without such another one nobody waits for a check."""
+        self.pool.checked("a", 0, True)
+        for other in (node_config("c"), node_config("c", host="elsewhere.test")):
+            self.replace(node_config("a", enabled=False), other)
+            self.assertEqual(names(self.pool.lease(ANY, 0)), "c")
+
+    def test_drained(self) -> None:
+        """A node that was drained stays so while it stays."""
+        self.pool.drain("a", True, 0)
+        self.replace(node_config("a", weight=2.0), node_config("b"))
+        self.assertEqual(names(*(self.pool.lease(ANY, 0) for _ in range(2))), "bb")
+        self.replace(node_config("b"))
+        self.replace(node_config("a"))
+        self.assertEqual(names(self.pool.lease(ANY, 0)), "a")
+
+    def test_strategy_stays(self) -> None:
+        """A strategy that stays remembers what it has learnt."""
+        before = self.pool._strategy
+        self.replace(node_config("a"))
+        self.assertIs(self.pool._strategy, before)
+        self.replace(node_config("a"), strategy="least_connections")
+        self.assertIsNot(self.pool._strategy, before)
+
     def test_round(self) -> None:
         """The round begins anew, and stays fair, when the configuration changes."""
         nodes = [node_config(name) for name in "abc"]
