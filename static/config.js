@@ -6,7 +6,9 @@ import { el, find, say } from "/static/dom.js";
 import { plural } from "/static/format.js";
 import { live } from "/static/live.js";
 
-find("check-panel").hidden = false;
+// Who may not change anything is not offered to; the server asks once more.
+const mayManage = find("apply").dataset.manage === "yes";
+find("check-panel").hidden = !mayManage;
 
 find("check").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -19,7 +21,7 @@ function judged({ ok, document, error }, good) {
     const nodes = typeof document?.nodes === "number" ? `: ${plural(document.nodes, "node")}` : "";
     return [
       el("p", {}, el("span", { class: "state healthy" }, `${good}${nodes}`)),
-      typeof document?.summary === "string" ? el("pre", { tabindex: 0, "aria-label": "Summary" }, document.summary) : null,
+      document?.summary?.text ? el("p", {}, document.summary.text) : null,
       list(document?.warnings ?? [], (each) => String(each)),
     ].filter(Boolean);
   }
@@ -35,7 +37,7 @@ function list(items, content) {
   return items.length ? el("ul", { class: "faults" }, items.map((each) => el("li", {}, content(each)))) : null;
 }
 
-if (find("apply").dataset.manage === "yes") {
+if (mayManage) {
   const button = find("reload");
   button.hidden = false;
   button.addEventListener("click", async () => {

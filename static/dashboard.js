@@ -90,7 +90,7 @@ function nodeRow(node) {
   const row = el("tr", {}, name, Object.values(cells));
   const shown = { state: null };
   row.draw = () => {
-    cells.tokens.replaceChildren(sparkline(history.series(node.id, "tokens_per_second"), { width: 72 }), el("span", { class: "figure" }, number(shown.tokens)));
+    cells.tokens.replaceChildren(sparkline(history.series(node.id, "tokens_per_second"), { width: 56 }), el("span", { class: "figure" }, number(shown.tokens)));
   };
   row.update = (each) => {
     if (row.last === each) return;

@@ -3,31 +3,12 @@
 import "/static/shell.js";
 import { el, find, keep, say } from "/static/dom.js";
 import { bytes, duration, number, sparkline } from "/static/format.js";
+import { History } from "/static/history.js";
 import { live } from "/static/live.js";
 import { chip, isNode, nodes } from "/static/parts.js";
 
-const LENGTH = 150;
-const INTERVAL = 2_000;
-
+const history = new History();
 const pace = (value) => (typeof value === "number" ? `${bytes(value)}/s` : number(value));
-
-// The last five minutes of what each node sends and receives, as far as this page saw them.
-const seen = new Map();
-
-function remember() {
-  const known = live.status.state === "live";
-  const before = new Map(seen);
-  seen.clear();
-  for (const node of nodes(live.document)) {
-    const paces = before.get(node.id) ?? { sent: [], received: [] };
-    paces.sent = [...paces.sent, known ? node.sent_bytes_per_second ?? null : null].slice(-LENGTH);
-    paces.received = [...paces.received, known ? node.recv_bytes_per_second ?? null : null].slice(-LENGTH);
-    seen.set(node.id, paces);
-  }
-  for (const row of find("nodes").children) row.draw?.();
-}
-
-setInterval(remember, INTERVAL);
 
 function state(node) {
   if (node.up === true) return el("span", { class: "state healthy" }, `up${node.version ? `, ${node.version}` : ""}`);
@@ -45,10 +26,10 @@ function nodeRow(node) {
   const measured = cell("Measured");
   const loaded = cell("In memory");
   const row = el("tr", {}, el("th", { scope: "row" }, node.title), port, how, connected, sent, received, measured, loaded);
-  const flow = (place, values, value) => place.replaceChildren(sparkline(values ?? [], { width: 72 }), el("span", { class: "figure" }, pace(value)));
   row.draw = () => {
-    flow(sent, seen.get(node.id)?.sent, row.node.sent_bytes_per_second);
-    flow(received, seen.get(node.id)?.received, row.node.recv_bytes_per_second);
+    for (const [place, name] of [[sent, "sent_bytes_per_second"], [received, "recv_bytes_per_second"]]) {
+      place.replaceChildren(sparkline(history.series(node.id, name), { width: 72 }), el("span", { class: "figure" }, pace(row.node[name])));
+    }
   };
   row.update = (each) => {
     row.node = each;
@@ -91,5 +72,9 @@ live.subscribe((document, change) => {
   const links = [...document.links.values()].filter((each) => isNode(document.nodes.get(each.source)));
   keep(find("links"), links, (each) => each.id, linkRow);
   find("links-panel").hidden = !links.length;
-  if (change.snapshot) remember();
+  if (change.snapshot) history.load(false);
+});
+
+history.subscribe(() => {
+  for (const row of find("nodes").children) row.draw?.();
 });

@@ -30,6 +30,7 @@ PACKAGES = {
     "node": "apt-get install nodejs",
     "the npm clients' folder": "make clients",
     "pm2": "make pm2",
+    "pngquant": "apt-get install pngquant",
     "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",
     "selenium": "pip install selenium",

@@ -2,7 +2,7 @@
 Pictures of the gateway's pages, as a real browser shows them.
 
 ``python -m tests.live.screens`` starts three simulated nodes and a gateway, makes traffic
-for some minutes, lets a node die and return, and writes what the pages show of it into
+for some minutes, lets a node die, and writes what the pages show of it into
 ``docs/images``.
 """
 
@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import math
+import subprocess
 import threading
 import time
 from http.client import HTTPException
 
+from tests import parts
 from tests.live.browser import browser
 from tests.live.gateways import RunningGateway, free_port
 from tests.live.simulated import SimulatedNode
 from tests.parts import ROOT
 
-SECONDS = 240
 FOLDER = ROOT / "docs" / "images"
 CHATS = ("llama3.2:3b", "qwen3:8b", "gemma3:12b", "phi4:14b")
 NODES = {
@@ -27,13 +28,7 @@ NODES = {
     "gpu-2": ("--tokens-per-second", "110", "--max-loaded", "2"),
     "laptop": ("--tokens-per-second", "45", "--max-loaded", "1"),
 }
-DIES, RETURNS = 120, 150
-PAGES = {
-    "dashboard": ("/", {"height": 860}),
-    "dashboard-dark": ("/", {"height": 860, "dark": True}),
-    "nodes": ("/nodes", {"height": 760}),
-    "routing": ("/routing?model=phi4%3A14b", {"height": 620}),
-}
+BUSY, DOWN = 250, 10
 
 
 def start(name: str, port: int) -> SimulatedNode:
@@ -44,15 +39,27 @@ def start(name: str, port: int) -> SimulatedNode:
     )
 
 
-def traffic(gateway: RunningGateway, number: int, began: float) -> None:
-    """Somebody who asks now this model, now that, and pauses at times."""
+def traffic(gateway: RunningGateway, number: int, over: threading.Event) -> None:
+    """Somebody who asks a model the same thing again and again, and pauses at times."""
     model = CHATS[(number * number) % len(CHATS)]
-    while (spent := time.monotonic() - began) < SECONDS:
-        busy = 0.5 + 0.5 * math.sin(spent / 23 + number)
+    began = time.monotonic()
+    while not over.is_set():
+        busy = 0.5 + 0.5 * math.sin((time.monotonic() - began) / 23 + number)
         chat = {"model": model, "messages": [{"role": "user", "content": f"Why {number}?"}]}
-        with contextlib.suppress(HTTPException):  # the laptop dies
+        with contextlib.suppress(HTTPException, OSError):  # the laptop dies
             gateway.lines("/api/chat", chat)
         time.sleep(3 * (1 - busy))
+
+
+def picture(gateway: RunningGateway, name: str, path: str, height: int, dark: bool = False) -> None:
+    """What a page shows now, as a small file."""
+    page = browser().open(gateway.url + path, width=1280, height=height, dark=dark).until_live()
+    # The chart's newest point, and what flashes at first.
+    time.sleep(3)
+    file = FOLDER / f"{name}.png"
+    page.picture(file)
+    small = [parts.executable("pngquant"), "--force", "--ext", ".png", "64", str(file)]
+    subprocess.run(small, check=True)
 
 
 def main() -> None:
@@ -61,26 +68,21 @@ def main() -> None:
     nodes = {name: start(name, port) for name, port in ports.items()}
     gateway = RunningGateway(ports, "--strategy", "adaptive", node={"max_in_flight": 4})
     gateway.until_healthy(*nodes)
-    began = time.monotonic()
-    crowd = [
-        threading.Thread(target=traffic, args=(gateway, number, began), daemon=True)
-        for number in range(14)
-    ]
+    over = threading.Event()
+    crowd = [threading.Thread(target=traffic, args=(gateway, number, over)) for number in range(14)]
     try:
         for each in crowd:
             each.start()
-        time.sleep(DIES)
+        time.sleep(BUSY)
+        picture(gateway, "dashboard", "/", 760)
+        picture(gateway, "routing", "/routing?model=phi4%3A14b", 680)
         nodes["laptop"].stop()
-        time.sleep(RETURNS - DIES)
-        nodes["laptop"] = start("laptop", ports["laptop"])
-        time.sleep(SECONDS - RETURNS - 30)
-        for name, (path, options) in PAGES.items():
-            page = browser().open(gateway.url + path, width=1280, **options)
-            page.until_live()
-            # The chart's newest point, and what flashes at first.
-            time.sleep(3)
-            page.picture(FOLDER / f"{name}.png")
+        time.sleep(DOWN)
+        picture(gateway, "dashboard-dark", "/", 760, dark=True)
     finally:
+        over.set()
+        for each in crowd:
+            each.join()
         gateway.stop()
         for node in nodes.values():
             node.stop()

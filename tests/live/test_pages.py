@@ -2,41 +2,317 @@
 
 from __future__ import annotations
 
+import socket
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from ollama_twisted.web.events import MAX_LISTENERS
 from tests.live.browser import Browser, browser
-from tests.live.gateways import RunningGateway
+from tests.live.child import PATIENCE
+from tests.live.gateways import RunningGateway, free_port
 from tests.live.simulated import SimulatedNode
+
+ESCAPE, ENTER, TAB, LEFT = "\ue00c", "\ue007", "\ue004", "\ue012"
+
+#: A model whose name is a trap.
+TRAP = "x/<img src=x onerror=document.title=1>:1b"
 
 
 class PageCase(SynchronousTestCase):
     """Two nodes with a model each, and a gateway in front of them."""
 
+    MODELS = {"gpu-1": "llama3:8b", "gpu-2": "phi3:3.8b"}
+
     def setUp(self) -> None:
         self.browser: Browser = browser()
         self.nodes = {
-            name: SimulatedNode("--model", model)
-            for name, model in (("gpu-1", "llama3:8b"), ("gpu-2", "phi3:3.8b"))
+            name: SimulatedNode("--model", model, "--load-time", "0.1")
+            for name, model in self.MODELS.items()
         }
         for node in self.nodes.values():
             self.addCleanup(node.stop)
+        self.gateway = self.start()
+
+    def start(self, *options: str) -> RunningGateway:
+        """A gateway in front of the nodes."""
         ports = {name: node.port for name, node in self.nodes.items()}
-        self.gateway = RunningGateway(ports)
-        self.addCleanup(self.gateway.stop)
-        self.gateway.until_healthy(*ports)
+        gateway = RunningGateway(ports, *options)
+        self.addCleanup(gateway.stop)
+        return gateway.until_healthy(*ports)
 
 
 class EverybodyTests(PageCase):
     """What holds for each page, whoever looks at it."""
 
-    PAGES = ("/",)
+    PAGES = ("/", "/nodes", "/routing?model=llama3:8b", "/config")
+
+    def test_sound(self) -> None:
+        """
+        Each page is live, by day and by night; nothing is amiss in its console, nor does axe
+        find what would keep anybody from using it.
+        """
+        for path in self.PAGES:
+            for dark in (False, True):
+                page = self.browser.open(self.gateway.url + path, dark=dark).until_live()
+                self.assertEqual((path, page.faults(), page.complaints()), (path, [], []))
 
     def test_without_scripts(self) -> None:
         """
-        Without scripts the essentials are there, and the page is asked for anew by itself.
+        Without scripts the essentials are there; what only shows is asked for anew by itself.
         """
+        for path in self.PAGES:
+            page = self.browser.open(self.gateway.url + path, scripts=False)
+            for said in ("gpu-1", "gpu-2", "not live"):
+                self.assertIn(said, page.text(), path)
+            self.assertEqual(page.complaints(), [])
         page = self.browser.open(self.gateway.url, scripts=False)
-        for said in ("gpu-1", "gpu-2", "healthy", "llama3:8b", "phi3:3.8b", "not live"):
+        for said in ("healthy", "llama3:8b", "phi3:3.8b"):
             self.assertIn(said, page.text())
         self.assertIn('http-equiv="refresh"', page.driver.page_source)
+
+    def test_narrow(self) -> None:
+        """
+        On the narrowest telephone nothing has to be pushed aside to be read.
+        """
+        for path in self.PAGES:
+            page = self.browser.open(self.gateway.url + path, width=320, height=640).until_live()
+            self.assertEqual((path, page.width()), (path, 320))
+
+    def test_still(self) -> None:
+        """
+        Nothing moves for whoever wants nothing to.
+        """
+        moving = "return document.getAnimations().length"
+        for path in self.PAGES:
+            self.browser.open(self.gateway.url + path, still=True).until_live()
+            self.assertEqual((path, self.browser.run(moving)), (path, 0))
+        # The sign that is live beats for everybody else.
+        self.browser.open(self.gateway.url).until_live()
+        self.browser.until(lambda: self.browser.run(moving))
+
+    def test_keyboard(self) -> None:
+        """
+        The keyboard leads to the content, the other pages, the charts and the events.
+        """
+        page = self.browser.open(self.gateway.url).until_live()
+        page.press(TAB)
+        self.assertEqual(page.focus(), "Skip to content")
+        page.press(ENTER)
+        self.assertEqual(page.run("return document.activeElement.id"), "main")
+        # The first chart can be read value by value.
+        page.press(TAB)
+        self.assertRegex(page.focus(), r"^Requests per second, the last 5 min: now .*, at most")
+        page.press(LEFT, LEFT)
+        page.until(lambda: "4 s ago" in page.text(".chart .at"))
+        page.press(ESCAPE)
+        page.until(lambda: page.text(".chart .at") == "")
+        page.open(self.gateway.url).until_live()
+        page.press(TAB, TAB)
+        self.assertEqual(page.focus(), "ollama-gateway")
+        page.press(TAB, TAB)
+        self.assertEqual(page.focus(), "Nodes")
+        page.press(ENTER)
+        page.until(lambda: page.driver.title == "Nodes · ollama-gateway")
+
+    def test_theme(self) -> None:
+        """
+        Day or night may be chosen, and is remembered.
+        """
+        colour = "return getComputedStyle(document.body).backgroundColor"
+        page = self.browser.open(self.gateway.url).until_live()
+        self.addCleanup(page.run, "localStorage.removeItem('theme')")
+        day = page.run(colour)
+        page.find("#theme").click()
+        night = page.run(colour)
+        self.assertNotEqual(day, night)
+        page.open(self.gateway.url + "/nodes")
+        self.assertEqual(page.run(colour), night)
+        page.find("#theme").click()
+        self.assertEqual(page.run(colour), day)
+
+
+class LiveTests(PageCase):
+    """What happens is seen."""
+
+    def told(self, node: str, shown: str) -> list[str]:
+        """What the page was told of a node's state, and what it shows, at one moment."""
+        found: list[str] = self.browser.module(
+            "live.js",
+            f"[it.live.document.nodes.get({node!r}).state,"
+            f" document.querySelector({shown!r}).innerText]",
+        )
+        return found
+
+    def until_told(self, node: str, state: str, shown: str) -> None:
+        """Wait until the page was told so: at that moment it must show it."""
+        found = self.browser.until(
+            lambda: said if (said := self.told(node, shown))[0] == state else None
+        )
+        self.assertIn(state, found[1])
+
+    def test_down(self) -> None:
+        """
+        A node that dies is shown in the moment in which the gateway tells of it; and its return.
+        """
+        page = self.browser.open(self.gateway.url).until_live()
+        self.assertIn("2 of 2", page.text("#tiles"))
+        row = "#nodes tr:nth-child(2)"
+        port = self.nodes["gpu-2"].port
+        self.nodes["gpu-2"].stop()
+        self.until_told("gpu-2", "down", row)
+        self.assertIn("connection refused", page.text(row))
+        self.assertIn("1 of 2", page.text("#tiles"))
+        self.assertIn("gpu-2 down", page.text("#tiles"))
+        self.assertIn("gpu-2 is down", page.text("#events"))
+        self.assertIn("gpu-2 is down", page.run("return document.all.announce.textContent"))
+        again = SimulatedNode("--model", "phi3:3.8b", port=port)
+        self.addCleanup(again.stop)
+        self.until_told("gpu-2", "healthy", row)
         self.assertEqual(page.complaints(), [])
+
+    def test_loaded(self) -> None:
+        """
+        A model that is loaded is shown with its node, without anything being asked anew.
+        """
+        page = self.browser.open(self.gateway.url).until_live()
+        self.assertNotIn("llama3:8b", page.text("#nodes"))
+        page.run("document.querySelector('#nodes tr').mine = true")
+        self.gateway.lines("/api/generate", {"model": "llama3:8b", "prompt": "Why?"})
+        page.until(lambda: "llama3:8b" in page.text("#nodes tr:nth-child(1)"))
+        page.until(lambda: "llama3:8b was loaded on gpu-1" in page.text("#events"))
+        page.until(lambda: "gpu-1" in page.text("#models tr:nth-child(1) td"))
+        # The row is the one that was there: focus and selection are not lost.
+        self.assertTrue(page.run("return document.querySelector('#nodes tr').mine"))
+        self.assertEqual(page.complaints(), [])
+
+    def test_nodes(self) -> None:
+        """
+        The nodes' cards follow, too, with what is in memory and for how long.
+        """
+        page = self.browser.open(self.gateway.url + "/nodes#gpu-1").until_live()
+        self.gateway.lines("/api/generate", {"model": "llama3:8b", "prompt": "Why?"})
+        page.until(lambda: page.find("#gpu-1 table"))
+        row = page.text("#gpu-1 tbody tr")
+        for said in ("llama3:8b", "4.8 GB", "100 %", "in 4 min"):
+            self.assertIn(said, row)
+
+    def test_away(self) -> None:
+        """
+        When the gateway goes away the page says so, and comes back with it.
+        """
+        port = free_port()
+        listen = ("--listen", f"tcp:{port}:interface=127.0.0.1")
+        gateway = self.start(*listen)
+        page = self.browser.open(f"http://127.0.0.1:{port}").until_live()
+        gateway.stop()
+        page.until(lambda: "disconnected for" in page.text("#live"))
+        self.start(*listen)
+        page.until_live()
+        # Of what it tried in vain the browser complains; its scripts have nothing to.
+        self.assertEqual([each for each in page.complaints() if "ERR_" not in each], [])
+
+    def test_polling(self) -> None:
+        """
+        Where no stream is to be had the page asks again and again.
+        """
+        listeners = [
+            socket.create_connection(("127.0.0.1", self.gateway.port), timeout=PATIENCE)
+            for _ in range(MAX_LISTENERS)
+        ]
+        for each in listeners:
+            self.addCleanup(each.close)
+            each.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertIn(b"200", each.recv(1024))
+        page = self.browser.open(self.gateway.url).until_live()
+        self.assertEqual(page.text("#live"), "live (polling)")
+        self.nodes["gpu-2"].stop()
+        self.until_told("gpu-2", "down", "#nodes tr:nth-child(2)")
+
+    def test_hidden(self) -> None:
+        """
+        A page that nobody sees listens to nothing, and catches up when it is seen.
+        """
+        page = self.browser.open(self.gateway.url).until_live()
+        self.addCleanup(page.driver.set_window_rect, 0, 0, 1280, 900)
+        page.driver.minimize_window()
+        page.until(lambda: page.module("live.js", "it.live.status.state") == "paused")
+        self.nodes["gpu-2"].stop()
+        self.until_down("gpu-2")
+        self.assertEqual(self.told("gpu-2", "#live")[0], "healthy")
+        page.driver.set_window_rect(0, 0, 1280, 900)
+        self.until_told("gpu-2", "down", "#nodes tr:nth-child(2)")
+
+    def until_down(self, name: str) -> None:
+        """Wait until the gateway says so."""
+        self.browser.until(lambda: not self.gateway.get("GET", "/health")["nodes"][name]["healthy"])
+
+
+class TrapTests(PageCase):
+    """Names that outsiders have made."""
+
+    MODELS = {"gpu-1": TRAP}
+
+    def test_names(self) -> None:
+        """
+        A name is shown as it is, on each page, and does nothing.
+        """
+        self.gateway.lines("/api/generate", {"model": TRAP, "prompt": "Why?"})
+        for path, place in (("/", "#models"), ("/nodes", "#nodes"), ("/routing", "body")):
+            page = self.browser.open(self.gateway.url + path).until_live()
+            page.until(partial(page.find, f"{place} option, {place} .chip"))
+            if path != "/routing":
+                self.assertIn(TRAP, page.text(place))
+            self.assertEqual(page.run("return document.querySelectorAll('[onerror]').length"), 0)
+            self.assertIn("ollama-gateway", page.driver.title)
+            self.assertEqual(page.complaints(), [])
+
+
+class RoutingTests(PageCase):
+    """``/routing``."""
+
+    def test_model(self) -> None:
+        """
+        A model is asked for by keyboard; the answer is for people, and stands in the address.
+        """
+        page = self.browser.open(self.gateway.url + "/routing").until_live()
+        page.find("#model").send_keys("llama3:8b", ENTER)
+        page.until(lambda: "It would go to gpu-1" in page.text("#answer"))
+        self.assertIn("it does not have the model", page.text("#answer"))
+        self.assertEqual(self.asked(page), {"model": ["llama3:8b"]})
+        page.find("#model").clear()
+        page.find("#model").send_keys("phi3:3.8b", ENTER)
+        page.until(lambda: "It would go to gpu-2" in page.text("#answer"))
+        page.driver.back()
+        page.until(lambda: "It would go to gpu-1" in page.text("#answer"))
+        self.assertEqual(page.find("#model").get_attribute("value"), "llama3:8b")
+
+    def test_follows(self) -> None:
+        """
+        The answer changes when what it depends on does.
+        """
+        page = self.browser.open(self.gateway.url + "/routing?model=llama3:8b").until_live()
+        page.until(lambda: "It would go to gpu-1" in page.text("#answer"))
+        self.nodes["gpu-1"].stop()
+        page.until(lambda: "It would be refused" in page.text("#answer"))
+
+    def test_request(self) -> None:
+        """
+        A whole request is asked for; whoever is given the address sees the same.
+        """
+        page = self.browser.open(self.gateway.url + "/routing").until_live()
+        page.find("#whole summary").click()
+        page.find("#path").clear()
+        page.find("#path").send_keys("/v1/chat/completions")
+        page.find("#body").send_keys('{"model": "phi3:3.8b"}')
+        page.find("#request button").click()
+        page.until(lambda: "It would go to gpu-2" in page.text("#answer"))
+        self.assertIn("POST /v1/chat/completions (v1_chat)", page.text("#answer"))
+        address = page.driver.current_url
+        page.open(address)
+        page.until(lambda: "It would go to gpu-2" in page.text("#answer"))
+        self.assertEqual(self.asked(page), {})
+
+    def asked(self, page: Browser) -> dict[str, list[str]]:
+        return parse_qs(urlsplit(page.driver.current_url).query)
