@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import socket
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from urllib.parse import parse_qs, urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,6 +23,35 @@ ESCAPE, ENTER, TAB, LEFT = "\ue00c", "\ue007", "\ue004", "\ue012"
 TRAP = "x/<img src=x onerror=document.title=1>:1b"
 
 
+class Pool:
+    """Nodes with a model each, and a gateway in front of them."""
+
+    def __init__(self, models: Mapping[str, str]) -> None:
+        self.nodes = {
+            name: SimulatedNode("--model", model, "--load-time", "0.1")
+            for name, model in models.items()
+        }
+        self.ports = {name: node.port for name, node in self.nodes.items()}
+        self.gateway = self.start()
+
+    def start(self, *options: str) -> RunningGateway:
+        """A gateway in front of these nodes."""
+        return RunningGateway(self.ports, *options).until_healthy(*self.ports)
+
+    def stop(self) -> None:
+        """End them all."""
+        for each in (self.gateway, *self.nodes.values()):
+            each.stop()
+
+
+@cache
+def shared() -> Pool:
+    """One for all tests that only look."""
+    pool = Pool(PageCase.MODELS)
+    atexit.register(pool.stop)
+    return pool
+
+
 class PageCase(SynchronousTestCase):
     """Two nodes with a model each, and a gateway in front of them."""
 
@@ -27,23 +59,24 @@ class PageCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.browser: Browser = browser()
-        self.nodes = {
-            name: SimulatedNode("--model", model, "--load-time", "0.1")
-            for name, model in self.MODELS.items()
-        }
-        for node in self.nodes.values():
-            self.addCleanup(node.stop)
-        self.gateway = self.start()
+        self.pool = self.make()
+        self.nodes, self.gateway = self.pool.nodes, self.pool.gateway
 
-    def start(self, *options: str) -> RunningGateway:
-        """A gateway in front of the nodes."""
-        ports = {name: node.port for name, node in self.nodes.items()}
-        gateway = RunningGateway(ports, *options)
-        self.addCleanup(gateway.stop)
-        return gateway.until_healthy(*ports)
+    def make(self) -> Pool:
+        """A pool of the test's own."""
+        pool = Pool(self.MODELS)
+        self.addCleanup(pool.stop)
+        return pool
 
 
-class EverybodyTests(PageCase):
+class LookingCase(PageCase):
+    """The same, shared by all who only look."""
+
+    def make(self) -> Pool:
+        return shared()
+
+
+class EverybodyTests(LookingCase):
     """What holds for each page, whoever looks at it."""
 
     PAGES = ("/", "/nodes", "/routing?model=llama3:8b", "/config")
@@ -204,11 +237,12 @@ class LiveTests(PageCase):
         """
         port = free_port()
         listen = ("--listen", f"tcp:{port}:interface=127.0.0.1")
-        gateway = self.start(*listen)
+        gateway = self.pool.start(*listen)
+        self.addCleanup(gateway.stop)
         page = self.browser.open(f"http://127.0.0.1:{port}").until_live()
         gateway.stop()
         page.until(lambda: "disconnected for" in page.text("#live"))
-        self.start(*listen)
+        self.addCleanup(self.pool.start(*listen).stop)
         page.until_live()
         # Of what it tried in vain the browser complains; its scripts have nothing to.
         self.assertEqual([each for each in page.complaints() if "ERR_" not in each], [])
@@ -269,7 +303,20 @@ class TrapTests(PageCase):
             self.assertEqual(page.complaints(), [])
 
 
-class RoutingTests(PageCase):
+class FollowingTests(PageCase):
+    """``/routing``, when something happens."""
+
+    def test_follows(self) -> None:
+        """
+        The answer changes when what it depends on does.
+        """
+        page = self.browser.open(self.gateway.url + "/routing?model=llama3:8b").until_live()
+        page.until(lambda: "It would go to gpu-1" in page.text("#answer"))
+        self.nodes["gpu-1"].stop()
+        page.until(lambda: "It would be refused" in page.text("#answer"))
+
+
+class RoutingTests(LookingCase):
     """``/routing``."""
 
     def test_model(self) -> None:
@@ -287,15 +334,6 @@ class RoutingTests(PageCase):
         page.driver.back()
         page.until(lambda: "It would go to gpu-1" in page.text("#answer"))
         self.assertEqual(page.find("#model").get_attribute("value"), "llama3:8b")
-
-    def test_follows(self) -> None:
-        """
-        The answer changes when what it depends on does.
-        """
-        page = self.browser.open(self.gateway.url + "/routing?model=llama3:8b").until_live()
-        page.until(lambda: "It would go to gpu-1" in page.text("#answer"))
-        self.nodes["gpu-1"].stop()
-        page.until(lambda: "It would be refused" in page.text("#answer"))
 
     def test_request(self) -> None:
         """
@@ -316,3 +354,56 @@ class RoutingTests(PageCase):
 
     def asked(self, page: Browser) -> dict[str, list[str]]:
         return parse_qs(urlsplit(page.driver.current_url).query)
+
+
+class ManagingTests(PageCase):
+    """What an operator does on the pages."""
+
+    def test_drain(self) -> None:
+        """
+        A node is drained and resumed by a button, which says what it will do next.
+        """
+        page = self.browser.open(self.gateway.url + "/nodes").until_live()
+        card = "#gpu-1"
+        page.until(lambda: page.find(f"{card} button"))
+        page.find(f"{card} button").click()
+        page.until(lambda: page.text(f"{card} .state") == "draining")
+        self.assertEqual(page.text(f"{card} button"), "Resume")
+        page.find(f"{card} button").click()
+        page.until(lambda: page.text(f"{card} .state") == "healthy")
+        self.assertEqual(page.text(f"{card} button"), "Drain")
+        self.assertEqual(page.complaints(), [])
+
+    def test_check(self) -> None:
+        """
+        A configuration is checked: each fault with its place, or what it would change.
+        """
+        page = self.browser.open(self.gateway.url + "/config").until_live()
+        wrong = {"nodes": [{"name": "gpu-1", "hosts": ["10.0.0.1"], "wieght": 2}]}
+        page.find("#text").send_keys(json.dumps(wrong))
+        page.find("#check button").click()
+        page.until(lambda: "nodes[0].wieght" in page.text("#checked"))
+        self.assertIn("1 fault", page.text("#checked"))
+        page.find("#text").clear()
+        page.find("#text").send_keys(json.dumps(wrong).replace("wieght", "weight"))
+        page.find("#check button").click()
+        page.until(lambda: "It can be used: 1 node" in page.text("#checked"))
+        # Of an answer that refuses the browser complains as well.
+        self.assertEqual([each for each in page.complaints() if "422" not in each], [])
+
+    def test_reload(self) -> None:
+        """
+        The file is read again at a button; what came of it is said, and shown.
+        """
+        page = self.browser.open(self.gateway.url + "/config").until_live()
+        file = self.gateway.folder / "nodes.json"
+        document = json.loads(file.read_text())
+        document["nodes"][0]["description"] = "changed just now"
+        file.write_text(json.dumps(document))
+        page.find("#reload").click()
+        page.until(lambda: "It is used now: 2 nodes" in page.text("#reloaded"))
+        page.until(lambda: "changed just now" in page.text("#now"))
+        self.assertEqual(page.complaints(), [])
+        file.write_text("{")
+        page.find("#reload").click()
+        page.until(lambda: "1 fault" in page.text("#reloaded"))
