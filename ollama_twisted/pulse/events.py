@@ -13,6 +13,8 @@ from ollama_twisted.pulse.view import Seen, View
 
 #: So many are remembered.
 KEPT = 100
+#: A node that fails request after request is told of no more often than that, in seconds.
+CALM = 10.0
 #: Of one node's models no more than so many are named at a time.
 MOST_NAMED = 20
 
@@ -29,6 +31,9 @@ class EventLog:
 
     def __init__(self) -> None:
         self._known: dict[str, _Standing] = {}
+        #: Failures that were not told yet, and when each node was last told of.
+        self._failed: dict[str, tuple[int, str]] = {}
+        self._failed_at: dict[str, float] = {}
         self._count = 0
         self.events: deque[Event] = deque(maxlen=KEPT)
 
@@ -45,6 +50,8 @@ class EventLog:
 
         ``failed``: how many requests of which node have failed since, and how the last did.
         """
+        for name, (count, reason) in failed.items():
+            self._failed[name] = (self._failed.get(name, (0, ""))[0] + count, reason)
         known, self._known = self._known, {}
         found = []
         for seen in view.nodes:
@@ -52,13 +59,21 @@ class EventLog:
             now = self._known[name] = _standing(seen, view.now)
             for kind, text in _turned(seen, known.get(name), now):
                 found.append(self.add(view.date, kind, name, text))
-            count, reason = failed.get(name, (0, ""))
-            if count:
-                requests = "a request" if count == 1 else f"{count} requests"
-                found.append(
-                    self.add(view.date, "failure", name, f"{name} failed {requests}: {reason}")
-                )
+            if name in self._failed and view.now - self._failed_at.get(name, -CALM) >= CALM:
+                self._failed_at[name] = view.now
+                text = f"{name} failed {_requests(*self._failed.pop(name))}"
+                found.append(self.add(view.date, "failure", name, text))
+        self._forget()
         return found
+
+    def _forget(self) -> None:
+        for gone in {*self._failed, *self._failed_at} - self._known.keys():
+            self._failed.pop(gone, None)
+            self._failed_at.pop(gone, None)
+
+
+def _requests(count: int, reason: str) -> str:
+    return f"{'a request' if count == 1 else f'{count} requests'}: {reason}"
 
 
 def _standing(seen: Seen, now: float) -> _Standing:

@@ -77,12 +77,13 @@ class EventTests(SynchronousTestCase):
 
     def test_failures(self) -> None:
         """
-        Failures between two looks are one event, however many they are.
+        Failures are one event every ten seconds, however many they are.
         """
         self.assertEqual(self.look(a=(1, "reset")), [("failure", "a failed a request: reset")])
-        self.assertEqual(
-            self.look(a=(7, "reset"), b=(1, "reset")), [("failure", "a failed 7 requests: reset")]
-        )
+        self.assertEqual(self.look(1.0, a=(3, "reset")), [])
+        self.assertEqual(self.look(9.0, a=(4, "busy"), nobody=(1, "reset")), [])
+        self.assertEqual(self.look(10.0), [("failure", "a failed 7 requests: busy")])
+        self.assertEqual(self.look(30.0), [])
 
     def test_bounded(self) -> None:
         """
