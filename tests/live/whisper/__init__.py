@@ -1,0 +1,1 @@
+"""What a real speech server needs to run here."""
