@@ -150,7 +150,8 @@ class NodeLists:
         name = ModelName.parse(asked)
         for model in merge_openai(lists)["data"]:
             same = ModelName.parse(model["id"]) == name and self._any_ollama(model["nodes"])
-            if same or model["id"] == asked:
+            others = model.get("aliases")
+            if same or model["id"] == asked or (isinstance(others, list) and asked in others):
                 return Listed(as_json({**model, "id": asked}), fields)
         return None
 

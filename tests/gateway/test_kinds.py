@@ -45,7 +45,7 @@ class KindCase(SynchronousTestCase):
                 self.world.know(name, listed)
             else:
                 found = NodeModels.from_openai([{"id": each} for each in listed])
-                self.world.pool.listed(name, found)
+                self.world.pool.checked(name, 0, True, models=found)
         self.client = self.world.client()
 
     def asks(self, request: bytes) -> str:

@@ -61,6 +61,7 @@ class KindsTests(ListsCase):
             self.fails(name, Unanswered("answered 404", 404))
             self.asker.says[f"{name}.test/health"] = {"status": "ok"}
             self.asker.says[f"{name}.test/v1/models"] = {"data": [{"id": model, "meta": {}}]}
+        self.asker.says["b.test/v1/models"]["data"][0]["aliases"] = ["Org/GGUF", "nick"]
         self.asker.says["a.test/v1/models"] = {"data": [{"id": "m"}, {"id": "z"}]}
         self.start()
 
@@ -101,6 +102,7 @@ class KindsTests(ListsCase):
         """A model of Ollama's is found by all of its names, another by its own only."""
         self.assertEqual(self.ask(b"/v1/models/M:latest")["nodes"], ["a"])
         self.assertEqual(self.ask(b"/v1/models/Org%2FGGUF")["nodes"], ["b"])
+        self.assertEqual(self.ask(b"/v1/models/nick")["nodes"], ["b"])
         before = len(self.world.endpoints["a"].connections)
         self.client.send(get(b"/v1/models/org%2Fgguf"))
         self.assertEqual(len(self.world.endpoints["a"].connections), before + 1)

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import Address, BreakerConfig, SizeRange
-from ollama_twisted.services import Kind
+from ollama_twisted.services import Kind, Service
 from ollama_twisted.web.pages import CONTENT_POLICY
 from tests.gateway.harness import World, get, post, split, whole
 
@@ -259,3 +259,11 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual((node["api_key"], node["headers"]), ("(hidden)", [["X-Org", "(hidden)"]]))
         self.assertEqual(node["timeouts"]["connect"], 2.0)
         self.assertEqual((document["nodes_count"], document["warnings"]), (1, []))
+
+    def test_kind(self) -> None:
+        """A node's kind is there, and what it lacks of what its kind has."""
+        world = World("a", kind=Kind.OPENAI, lacks=frozenset({Service.RESPONSES}))
+        client = world.client()
+        client.send(get(b"/debug/config"))
+        (node,) = json.loads(split(client.read())[2])["config"]["nodes"]
+        self.assertEqual((node["kind"], node["lacks"]), ("openai", ["responses"]))
