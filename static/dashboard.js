@@ -188,7 +188,8 @@ function showEvents(document, change) {
 }
 
 live.subscribe((document, change) => {
-  if (change.snapshot) history.load();
+  // Who asks again and again need not ask for the past as often.
+  if (change.snapshot && !live.status.polling) history.load();
   showTiles(document);
   keep(find("nodes"), nodes(document), (each) => each.id, nodeRow);
   if (change.snapshot || change.nodes.some((id) => isNode(document.nodes.get(id))) || change.removed.nodes.length) showModels(document);

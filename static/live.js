@@ -23,7 +23,7 @@
 const QUIET = 22_000; // the server beats every 15 s
 const DEAD = 45_000; // as good as gone: connect anew
 const RETRY = 3_000; // unless the server says otherwise
-const LONGEST_RETRY = 15_000;
+const LONGEST_RETRY = 6_000;
 const POLL = 2_000;
 const POLLS_BEFORE_STREAM = 15; // how often to poll before a stream is tried again
 const MOST_EVENTS = 100;

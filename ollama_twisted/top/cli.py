@@ -98,8 +98,10 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 def run(arguments: Sequence[str], reactor: Any = None) -> int:
     """Run with these arguments; the exit code."""
     settings = parser(os.environ).parse_args(arguments)
-    if not settings.once and not sys.stdout.isatty():
-        print("ollama-gateway-top: this is no terminal; --once prints a table", file=sys.stderr)
+    able = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if not settings.once and not able:
+        why = "this is no terminal that can be drawn on; --once prints a table"
+        print(f"ollama-gateway-top: {why}", file=sys.stderr)
         return Exit.USAGE
     if reactor is None:
         from twisted.internet import reactor

@@ -6,6 +6,7 @@ import atexit
 import json
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,10 +28,13 @@ class Pool:
     """Nodes with a model each, and a gateway in front of them."""
 
     def __init__(self, models: Mapping[str, str]) -> None:
-        self.nodes = {
-            name: SimulatedNode("--model", model, "--load-time", "0.1")
-            for name, model in models.items()
-        }
+        # Side by side, as most of a start is waiting.
+        with ThreadPoolExecutor() as starting:
+            started = starting.map(
+                lambda model: SimulatedNode("--model", model, "--load-time", "0.1"),
+                models.values(),
+            )
+            self.nodes = dict(zip(models, started, strict=True))
         self.ports = {name: node.port for name, node in self.nodes.items()}
         self.gateway = self.start()
 
@@ -374,23 +378,6 @@ class ManagingTests(PageCase):
         self.assertEqual(page.text(f"{card} button"), "Drain")
         self.assertEqual(page.complaints(), [])
 
-    def test_check(self) -> None:
-        """
-        A configuration is checked: each fault with its place, or what it would change.
-        """
-        page = self.browser.open(self.gateway.url + "/config").until_live()
-        wrong = {"nodes": [{"name": "gpu-1", "hosts": ["10.0.0.1"], "wieght": 2}]}
-        page.find("#text").send_keys(json.dumps(wrong))
-        page.find("#check button").click()
-        page.until(lambda: "nodes[0].wieght" in page.text("#checked"))
-        self.assertIn("1 fault", page.text("#checked"))
-        page.find("#text").clear()
-        page.find("#text").send_keys(json.dumps(wrong).replace("wieght", "weight"))
-        page.find("#check button").click()
-        page.until(lambda: "It can be used: 1 node" in page.text("#checked"))
-        # Of an answer that refuses the browser complains as well.
-        self.assertEqual([each for each in page.complaints() if "422" not in each], [])
-
     def test_reload(self) -> None:
         """
         The file is read again at a button; what came of it is said, and shown.
@@ -407,3 +394,24 @@ class ManagingTests(PageCase):
         file.write_text("{")
         page.find("#reload").click()
         page.until(lambda: "1 fault" in page.text("#reloaded"))
+
+
+class CheckingTests(LookingCase):
+    """``/config``."""
+
+    def test_check(self) -> None:
+        """
+        A configuration is checked: each fault with its place, or what it would change.
+        """
+        page = self.browser.open(self.gateway.url + "/config").until_live()
+        wrong = {"nodes": [{"name": "gpu-1", "hosts": ["10.0.0.1"], "wieght": 2}]}
+        page.find("#text").send_keys(json.dumps(wrong))
+        page.find("#check button").click()
+        page.until(lambda: "nodes[0].wieght" in page.text("#checked"))
+        self.assertIn("1 fault", page.text("#checked"))
+        page.find("#text").clear()
+        page.find("#text").send_keys(json.dumps(wrong).replace("wieght", "weight"))
+        page.find("#check button").click()
+        page.until(lambda: "It can be used: 1 node" in page.text("#checked"))
+        # Of an answer that refuses the browser complains as well.
+        self.assertEqual([each for each in page.complaints() if "422" not in each], [])
