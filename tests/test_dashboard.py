@@ -179,6 +179,8 @@ class ExpressionTests(SynchronousTestCase):
             "ollama_gateway_client_connections",
             "ollama_gateway_access_log_lines_dropped_total",
             "ollama_gateway_build_info",
+            "ollama_gateway_config_last_reload_successful",
+            "ollama_gateway_config_last_reload_success_timestamp_seconds",
         }
         shown = set().union(*(metrics(each) for _, each in expressions()))
         shown = {each.removesuffix("_bucket") for each in shown}
