@@ -40,6 +40,8 @@ class KindCase(SynchronousTestCase):
             nodes=tuple(replace(each, kind=kinds[each.name]) for each in self.world.config.nodes),
         )
         self.world.pool.replace(config, 0)
+        for name in kinds:
+            self.world.pool.checked(name, 0, True)
         for name, listed in models.items():
             if kinds[name] in (Kind.OLLAMA, Kind.EXTERNAL):
                 self.world.know(name, listed)
