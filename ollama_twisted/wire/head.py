@@ -9,7 +9,7 @@ that of a refused answer: where the next message starts is then anybody's guess.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ollama_twisted.wire.fields import TOKEN, Fields, first_values, listed, read_fields, values
@@ -72,6 +72,8 @@ class RequestHead:
     connection: frozenset[bytes]
     keep_alive: bool
     expect_continue: bool
+    #: Its lines that pass, once they have been written (see `headers`).
+    passing: bytes | None = field(default=None, init=False, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -92,6 +94,8 @@ class AnswerHead:
     chunked: bool
     connection: frozenset[bytes]
     keep_alive: bool
+    #: As of a request.
+    passing: bytes | None = field(default=None, init=False, compare=False, repr=False)
 
 
 def read_request(block: bytes) -> RequestHead:

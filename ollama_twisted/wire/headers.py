@@ -3,7 +3,9 @@ The heads that leave the gateway.
 
 They are written anew from parsed values, never copied: the first line and the
 framing are ours, hop-by-hop fields end here (RFC 9110 section 7.6.1), and all
-other fields pass in the order and the letters in which they came.
+other fields pass in the order and the letters in which they came.  The same head comes
+again and again, and is then one value (see `head`), so the lines that pass are written
+once and kept with it.
 """
 
 from __future__ import annotations
@@ -38,6 +40,13 @@ _NOT_TO_NODE = HOP_BY_HOP | _CLAIMS | {b"host", b"content-length", b"expect", _N
 _SAID = frozenset(b"x-ollama-gateway-" + each for each in (b"node", b"retries", b"explain"))
 _NOT_TO_CLIENT = HOP_BY_HOP | _SAID | {b"content-length"}
 
+_LINE = b"%b: %b\r\n"
+_REQUEST = (
+    b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n"
+    b"Via: 1.%d ollama-gateway\r\n\r\n"
+)
+_ANSWER = b"HTTP/1.1 %d %b\r\n%b%b%b%b\r\n"
+
 
 def request_to_node(
     head: RequestHead,
@@ -58,24 +67,35 @@ def request_to_node(
     this node must not see.  ``body_length`` is None for a request without a
     body that had no Content-Length either.
     """
-    dropped = _NOT_TO_NODE
-    if head.connection or drop or extra:
-        dropped = dropped.union(head.connection, drop, (name.lower() for name, _ in extra))
-    lines = [b"%b %b HTTP/1.1\r\nHost: %b" % (head.method, target or head.target, host)]
-    for field in head.fields:
-        name = field[0].lower()
-        if name not in dropped and not name.startswith(b"x-forwarded-"):
-            lines.append(b"%b: %b" % field)
-    lines += [b"%b: %b" % field for field in extra]
-    if body_length is not None:
-        lines.append(b"Content-Length: %d" % body_length)
-    if head.host:
-        lines.append(b"X-Forwarded-Host: " + head.host)
-    lines.append(
-        b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nVia: 1.%d ollama-gateway\r\n\r\n"
-        % (client, proto, head.minor)
+    if drop or extra:
+        theirs = {name.lower() for name, _ in extra}
+        passing = _to_node(head, drop | theirs) + b"".join(map(_LINE.__mod__, extra))
+    elif head.passing is None:
+        passing = head.passing = _to_node(head, drop)
+    else:
+        passing = head.passing
+    return _REQUEST % (
+        head.method,
+        target or head.target,
+        host,
+        passing,
+        b"" if body_length is None else b"Content-Length: %d\r\n" % body_length,
+        b"X-Forwarded-Host: %b\r\n" % head.host if head.host else b"",
+        client,
+        proto,
+        head.minor,
     )
-    return b"\r\n".join(lines)
+
+
+def _to_node(head: RequestHead, drop: frozenset[bytes]) -> bytes:
+    """The lines of a request that pass."""
+    dropped = _NOT_TO_NODE.union(head.connection, drop)
+    lowered = [(field[0].lower(), field) for field in head.fields]
+    return b"".join(
+        _LINE % field
+        for name, field in lowered
+        if name not in dropped and not name.startswith(b"x-forwarded-")
+    )
 
 
 def answer_to_client(
@@ -89,12 +109,13 @@ def answer_to_client(
     ``minor`` is the client's version, which decides what must be said about
     the connection.
     """
-    dropped = _NOT_TO_CLIENT | head.connection if head.connection else _NOT_TO_CLIENT
-    lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
-    lines += [b"%b: %b" % field for field in head.fields if field[0].lower() not in dropped]
+    if head.passing is None:
+        dropped = _NOT_TO_CLIENT | head.connection
+        passing = [_LINE % field for field in head.fields if field[0].lower() not in dropped]
+        head.passing = b"".join(passing)
+    connection = b""
     if not keep_alive:
-        lines.append(b"Connection: close")
+        connection = b"Connection: close\r\n"
     elif not minor:
-        lines.append(b"Connection: keep-alive")
-    lines.append(b"%b%b\r\n" % (said, framing))
-    return b"\r\n".join(lines)
+        connection = b"Connection: keep-alive\r\n"
+    return _ANSWER % (head.status, head.reason, head.passing, connection, said, framing)

@@ -192,11 +192,13 @@ _SAFE_PATH = re.compile(
     rb"/v1/models/" + _SEGMENT + rb"(?:%2F" + _SEGMENT + rb")*|(?:/" + _SEGMENT + rb")*/?|\*",
     re.IGNORECASE,
 )
+# Those that nearly everybody asks for need not be looked through each time.
+_SAFE_PATHS = frozenset(path for _, path in _ROUTES if _SAFE_PATH.fullmatch(path))
 
 
 def safe_path(path: bytes) -> bool:
     """Whether everybody understands the same by ``path``: the request goes nowhere otherwise."""
-    return path != b"" and _SAFE_PATH.fullmatch(path) is not None
+    return path in _SAFE_PATHS or (path != b"" and _SAFE_PATH.fullmatch(path) is not None)
 
 
 def find(method: bytes, path: bytes) -> Route:
