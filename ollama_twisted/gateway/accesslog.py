@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, BinaryIO, cast
 
 import msgspec
@@ -152,7 +153,7 @@ def line(record: Record, offset: float) -> Line:
         _text(record.path),
         record.operation,
         record.status,
-        round(record.ended - started, 6),
+        _micro(record.ended - started),
         record.received,
         record.relayed,
         record.model,
@@ -168,9 +169,9 @@ def line(record: Record, offset: float) -> Line:
     if record.retries:
         said.retries = "; ".join(f"{name}: {why}" for name, why in record.retries)[:MAX_VALUE]
     if record.waited is not None:
-        said.waited = round(record.waited, 6)
+        said.waited = _micro(record.waited)
     if record.first_at:
-        said.first_byte = round(record.first_at - started, 6)
+        said.first_byte = _micro(record.first_at - started)
     final = record.final
     if final is not None:
         said.prompt_tokens = final.prompt_tokens
@@ -214,10 +215,22 @@ def _escaped(value: Any) -> bytes:
     return json.dumps(msgspec.to_builtins(value)).encode("ascii").replace(b"\x7f", b"\\u007f")
 
 
+def _micro(seconds: float) -> float:
+    """To the microsecond; ``round`` takes ten times as long, for the sake of exact halves."""
+    return int(seconds * 1e6 + 0.5) / 1e6
+
+
 def _text(value: bytes) -> str:
-    return value[:MAX_VALUE].decode("latin-1")
+    return _known_text(value[:MAX_VALUE])
 
 
+# The same clients ask in the same ways for the same paths.
+@lru_cache(1024)
+def _known_text(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+_MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
 _last_second = (0, "")
 
 
@@ -229,4 +242,4 @@ def _timestamp(moment: float) -> str:
     if second != known:
         text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         _last_second = second, text
-    return f"{text}.{int((moment - second) * 1000):03d}Z"
+    return text + _MILLISECONDS[int((moment - second) * 1000)]
