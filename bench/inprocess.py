@@ -33,14 +33,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from prometheus_client import CollectorRegistry  # noqa: E402
 from twisted.internet import reactor as _reactor  # noqa: E402
+from twisted.web.resource import Resource  # noqa: E402
 
 from ollama_twisted.clock import use_monotonic_time  # noqa: E402
 from ollama_twisted.config.resolved import Address, Config, NodeConfig  # noqa: E402
 from ollama_twisted.gateway.accesslog import AccessLog  # noqa: E402
 from ollama_twisted.gateway.core import Gateway  # noqa: E402
-from ollama_twisted.gateway.pages import pages  # noqa: E402
 from ollama_twisted.gateway.polling import poll_without_log_context  # noqa: E402
 from ollama_twisted.gateway.service import spare_the_collector  # noqa: E402
 from ollama_twisted.gateway.site import GatewaySite  # noqa: E402
@@ -149,7 +148,7 @@ class Bench:
         gateway.learn(["m"])
         models = NodeModels.from_lists(listed, listed)
         gateway.pool.checked("bench", reactor.seconds(), True, models=models)
-        site = GatewaySite(pages(gateway, CollectorRegistry()), gateway)
+        site = GatewaySite(Resource(), gateway)
         listening = transports.listenTCP(0, site, interface="127.0.0.1")
         self._clients = [
             socket.create_connection(("127.0.0.1", listening.getHost().port))

@@ -129,6 +129,8 @@ def _load(node: Node) -> float:
 
 
 def _lightest(candidates: Sequence[Node]) -> Sequence[Node]:
+    if len(candidates) == 1:
+        return candidates
     loads = [each.in_flight / each.config.weight for each in candidates]
     least = min(loads)
     return [each for each, load in zip(candidates, loads, strict=True) if load == least]

@@ -172,7 +172,7 @@ class NodePool:
 
     def ended(self, lease: Lease, outcome: Outcome, now: float) -> None:
         """A place is free again; called by its lease, once."""
-        self._now = now = max(now, self._now)
+        self._now = now = now if now > self._now else self._now
         node = lease.node
         node.in_flight -= 1
         circuit = node.breaker.circuit

@@ -9,7 +9,6 @@ otherwise would send requests to nodes that do not have their model.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from mmap import mmap
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -45,8 +44,7 @@ _decode_str = msgspec.json.Decoder(str).decode
 _decode_bool = msgspec.json.Decoder(bool).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """What a request asks for; None where it does not say, or not in a way that a node accepts."""
 
     model: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from ollama_twisted.wire.framing import LAST_CHUNK, chunk
@@ -30,6 +31,11 @@ _RECHUNKED = Framed(b"Transfer-Encoding: chunked\r\n", chunk, LAST_CHUNK)
 _UNFRAMED = Framed(b"", bytes, closes=True)
 
 
+@lru_cache(1024)
+def _of_length(length: int) -> Framed:
+    return Framed(b"Content-Length: %d\r\n" % length)
+
+
 def framed_for(answer: AnswerHead, method: bytes, minor: int) -> Framed:
     """
     The framing for a client of HTTP/1.``minor`` that asked with ``method``.
@@ -42,7 +48,7 @@ def framed_for(answer: AnswerHead, method: bytes, minor: int) -> Framed:
         # RFC 9110 8.6, RFC 9112 6.1: it has no framing at all.
         return _NOTHING
     if answer.length is not None:
-        return Framed(b"Content-Length: %d\r\n" % answer.length)
+        return _of_length(answer.length)
     if method == b"HEAD" or answer.status == 304:
         return _CHUNKS if answer.chunked and minor else _NOTHING
     if not minor:
