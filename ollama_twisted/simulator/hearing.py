@@ -31,7 +31,10 @@ async def translations(call: Call) -> None:
 
 async def _hear(call: Call, task: str) -> None:
     node, form = call.node, _form(call)
-    model = node.model(_field(form, "model"))
+    name = _field(form, "model")
+    if not name:
+        raise BadAsk(400, "model is required")
+    model = node.model(name)
     kind, write = _written(_field(form, "response_format"))
     sound = _sound(form)
     seconds = seconds_of(sound, 0, len(sound))

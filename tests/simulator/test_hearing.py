@@ -87,6 +87,7 @@ class HearingTests(NodeCase):
         for body, kind, status, word in (
             (form(part(b"model", b"nobody"), file), KIND, 404, "not found"),
             (form(model), KIND, 400, "file is required"),
+            (form(file), KIND, 400, "model is required"),
             (form(model, part(b"file", b"noise", file=b"a")), KIND, 400, "how long"),
             (form(model, file, part(b"response_format", b"pdf")), KIND, 400, "response_format"),
             (form(model, file)[:-9], KIND, 400, "malformed form"),
