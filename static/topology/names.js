@@ -5,17 +5,18 @@ const NAME = `600 12.5px ${FACE}`;
 const BRIEF = `11px ${FACE}`;
 const LINE = 15;
 const LONGEST = 28;
+const FEW = 24;
 
 const short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
 
 /** Who comes first where there is no room for all. */
-function weight(scene, node) {
+function weight(scene, node, few) {
   if (node.id === scene.pointed || node.id === scene.focused) return 6;
   if (node.id === scene.selected) return 5;
   if (node.trouble) return 4;
   if (node.layer < 2) return 3;
-  if (node.kind === "model") return 0;
-  return node.busy ? 2 : 1;
+  if (node.kind === "model") return few ? 0 : 2;
+  return node.busy ? 1.5 : 1;
 }
 
 export class Names {
@@ -23,33 +24,37 @@ export class Names {
 
   draw(pen, scene, nodes, lens) {
     const near = scene.near;
+    // With few, all say what they do; with many, those that matter.
+    const few = nodes.size <= FEW;
     const seen = [];
     for (const each of nodes.values()) {
       const at = lens.at(each);
-      if (at) seen.push({ each, at, weight: weight(scene, each.node) });
+      if (at) seen.push({ each, at, weight: weight(scene, each.node, few) });
     }
     seen.sort((a, b) => b.weight - a.weight || a.at.far - b.at.far);
-    // With few, all say what they do; with many, those that matter.
-    const talk = nodes.size <= 24;
     const taken = [];
     pen.textAlign = "center";
     pen.textBaseline = "middle";
-    pen.lineJoin = "round";
     for (const { each, at, weight: heavy } of seen) {
       const clear = scene.clear(each.node, near);
       const r = (each.radius ?? 5) * at.scale * 1.35;
       if (heavy >= 5) ring(pen, at, r + 4, heavy === 5 ? scene.colours.quiet : scene.colours.accent);
       if (clear < 0.3) continue;
-      const brief = talk || heavy >= 4 ? short(each.node.brief) : "";
+      const brief = few || heavy >= 4 ? short(each.node.brief) : "";
       const name = short(each.node.title);
       const wide = Math.max(this.#width(pen, NAME, name), brief ? this.#width(pen, BRIEF, brief) : 0) + 10;
-      const box = free(sides(at, r, wide, brief ? 2 * LINE : LINE), taken, heavy >= 5);
+      const places = sides(at, r, wide, brief ? 2 * LINE : LINE);
+      const box = free(few || heavy >= 2 ? places : places.slice(0, 1), taken, heavy >= 5);
       if (!box) continue;
       taken.push(box);
       const middle = box.x + wide / 2;
+      // A ground to be read on.  Outlined letters would look better, and cost twenty times as much.
+      pen.globalAlpha = 0.72 * clear;
+      pen.fillStyle = scene.colours.paper;
+      pen.fillRect(box.x + 2, box.y, box.w - 4, box.h);
       pen.globalAlpha = clear;
-      write(pen, scene, NAME, name, middle, box.y + LINE / 2, each.node.trouble ? scene.colours.bad : scene.colours.ink);
-      if (brief) write(pen, scene, BRIEF, brief, middle, box.y + LINE * 1.5, scene.colours.quiet);
+      write(pen, NAME, name, middle, box.y + LINE / 2, each.node.trouble ? scene.colours.bad : scene.colours.ink);
+      if (brief) write(pen, BRIEF, brief, middle, box.y + LINE * 1.5, scene.colours.quiet);
     }
     pen.globalAlpha = 1;
   }
@@ -90,12 +95,8 @@ function ring(pen, at, r, colour) {
   pen.stroke();
 }
 
-/** A text that can be read over whatever is behind it. */
-function write(pen, scene, font, text, x, y, colour) {
+function write(pen, font, text, x, y, colour) {
   pen.font = font;
-  pen.lineWidth = 4;
-  pen.strokeStyle = scene.colours.paper;
-  pen.strokeText(text, x, y);
   pen.fillStyle = colour;
   pen.fillText(text, x, y);
 }

@@ -2,45 +2,28 @@
 //
 // Bodies and links are drawn by 3d-force-graph with WebGL; it is fetched when this view is
 // first wanted.  Nodes stand where the layout puts them, so nothing sways into place.
-// Names and traffic are drawn on a canvas above, where they stay sharp.
+// Names and traffic are drawn on a canvas above, where they stay sharp.  While nothing turns
+// or is turned the bodies are drawn only when something has changed.
 
 import { Flow } from "./flow.js";
 import { Layout } from "./layout.js";
 import { Lens } from "./lens.js";
+import { library } from "./library.js";
 import { Names } from "./names.js";
+import { Orbit } from "./orbit.js";
 import { signOf } from "./scene.js";
 import { Bodies } from "./shapes.js";
-import { hindrance } from "./webgl.js";
+import { fast, hindrance } from "./webgl.js";
 
-const LIBRARY = "/static/vendor/3d-force-graph.min.js";
 const MOST_PIXELS = 2;
 const GLIDE = 700;
-/** How far it turns to and fro by itself, and how many seconds that takes. */
-const SWAY = 0.3;
-const PERIOD = 60;
-/** From where it looks at first: from the clients' side, and from above. */
-const SIDE = -0.5;
-const ABOVE = 0.3;
-/** Room for names around the outermost bodies. */
-const ROOM = 30;
+/** For so many milliseconds after a hand was on it each frame is drawn. */
+const AWAKE = 600;
+/** The library takes in what it is told a little later. */
+const DIGEST = 40;
+/** Of its time a slow machine shall spend one part in so many on this. */
+const REST = 5;
 const PATIENCE = 200; // frames until the library has made its first body
-
-let library = null;
-
-function load() {
-  library ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = LIBRARY;
-    script.onload = () => resolve(globalThis.ForceGraph3D);
-    script.onerror = () => {
-      library = null;
-      script.remove();
-      reject(new Error("The 3D view could not be fetched from the server: this is the same in 2D."));
-    };
-    document.head.append(script);
-  });
-  return library;
-}
 
 const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
 
@@ -54,8 +37,10 @@ export class View3D {
   #shape = -1;
   #frame = 0;
   #last = 0;
-  #swaying = true;
-  #swayed = 0;
+  #awake = 0;
+  #drawing = false;
+  #timer = null;
+  #next = 0;
   #shown = false;
   #fitted = false;
 
@@ -63,7 +48,7 @@ export class View3D {
   static async begin(place, scene, does, lost) {
     const reason = hindrance();
     if (reason) throw new Error(reason);
-    const ForceGraph3D = await load();
+    const ForceGraph3D = await library();
     const view = new View3D(place, scene, does);
     try {
       await view.#build(ForceGraph3D, lost);
@@ -87,10 +72,14 @@ export class View3D {
       this.pointer = [event.clientX - box.left, event.clientY - box.top];
       if (this.scene.pointed !== null) this.does.point(this.scene.pointed, ...this.pointer);
     });
+    for (const name of ["pointermove", "pointerdown", "wheel"]) {
+      this.space.addEventListener(name, () => this.#wake(AWAKE), { passive: true, capture: true });
+    }
     document.addEventListener("visibilitychange", () => this.#seen());
   }
 
   async #build(ForceGraph3D, lost) {
+    this.quick = fast();
     const sample = { id: "", fx: 0, fy: 0, fz: 0 };
     this.drawn = new ForceGraph3D(this.space, { controlType: "orbit", rendererConfig: { antialias: true, powerPreference: "low-power" } })
       .showNavInfo(false)
@@ -111,7 +100,7 @@ export class View3D {
     this.bodies = new Bodies(sample.__threeObj);
     this.drawn
       .graphData({ nodes: [], links: [] })
-      .nodeThreeObject((each) => (each.body ??= this.bodies.make(signOf(each.node))))
+      .nodeThreeObject((each) => this.#body(each))
       .onNodeHover((each) => this.does.point(each?.node.id ?? null, ...this.pointer))
       .onLinkHover((each) => this.#pointLink(each?.link))
       .onNodeClick((each) => this.does.choose(each.node.id))
@@ -124,8 +113,9 @@ export class View3D {
       this.hide();
       lost();
     });
-    this.drawn.controls().addEventListener("start", () => (this.#swaying = false));
     this.drawn.pauseAnimation();
+    this.orbit = new Orbit(this.drawn);
+    this.orbit.swaying = this.quick;
   }
 
   #pointLink(link) {
@@ -153,10 +143,30 @@ export class View3D {
   #seen() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+    this.#drawing = false;
     if (!this.#shown || document.hidden) return this.drawn.pauseAnimation();
-    this.drawn.resumeAnimation();
+    this.#wake(AWAKE);
     this.#last = performance.now();
     this.#frame = requestAnimationFrame((now) => this.#step(now));
+  }
+
+  #wake(milliseconds) {
+    this.#awake = Math.max(this.#awake, performance.now() + milliseconds);
+  }
+
+  /** Draw the bodies as they are now, if nobody does so anyway. */
+  #once() {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      if (this.#drawing || !this.#shown || document.hidden) return;
+      const began = performance.now();
+      this.drawn.resumeAnimation().pauseAnimation();
+      if (this.quick) return;
+      // Only who asks for a pixel waits until all are painted.
+      const context = this.drawn.renderer().getContext();
+      context.readPixels(0, 0, 1, 1, context.RGBA, context.UNSIGNED_BYTE, new Uint8Array(4));
+      this.#next = performance.now() + REST * (performance.now() - began);
+    }, Math.max(DIGEST, this.#next - performance.now()));
   }
 
   update() {
@@ -180,21 +190,27 @@ export class View3D {
     }
     bring(this.#links, graph.links, (link) => ({ id: link.id, link, source: link.from.id, target: link.to.id }));
     this.drawn.graphData({ nodes: [...this.#nodes.values()], links: [...this.#links.values()] });
-    if (!this.#fitted && this.#nodes.size) {
-      this.#fitted = true;
-      this.#look(0);
-    }
+    if (!this.#nodes.size || this.orbit.held) return;
+    this.#look(this.#fitted && !this.scene.still ? GLIDE : 0);
+    this.#fitted = true;
+  }
+
+  #body(each) {
+    each.body ??= this.bodies.make(signOf(each.node));
+    this.#clothe(each, this.scene.near);
+    return each.body;
+  }
+
+  #clothe(each, near) {
+    const { node } = each;
+    each.radius = 5 + (node.layer === 2 ? Math.min(4, 1.4 * Math.sqrt(node.inFlight ?? 0)) : 0);
+    if (each.body) this.bodies.dress(each.body, signOf(node), this.scene.colour(node), each.radius, this.scene.clear(node, near));
   }
 
   #dress() {
-    const { scene, bodies } = this;
+    const { scene } = this;
     const near = scene.near;
-    for (const each of this.#nodes.values()) {
-      const { node } = each;
-      each.radius = 5 + (node.layer === 2 ? Math.min(4, 1.4 * Math.sqrt(node.inFlight ?? 0)) : 0);
-      each.clear = scene.clear(node, near);
-      if (each.body) bodies.dress(each.body, signOf(node), scene.colour(node), each.radius, each.clear);
-    }
+    for (const each of this.#nodes.values()) this.#clothe(each, near);
     const { colours } = scene;
     this.drawn
       .backgroundColor(colours.paper)
@@ -204,6 +220,7 @@ export class View3D {
         if (link.state === "down" || link.state === "ejected") return colours.bad;
         return link.busy ? colours.accent : colours.quiet.replace("rgb(", "rgba(").replace(")", ", 0.4)");
       });
+    this.#once();
   }
 
   #resize() {
@@ -215,45 +232,29 @@ export class View3D {
     this.over.width = Math.round(box.width * this.ratio);
     this.over.height = Math.round(box.height * this.ratio);
     this.drawn.width(box.width).height(box.height);
-    if (this.#fitted && this.#swaying) this.#look(0);
+    if (this.#fitted && !this.orbit.held) this.#look(0);
+    this.#once();
   }
 
-  /** Look at all of it, from as near as that can be. */
+  /** Look at all of it. */
   #look(milliseconds) {
-    const camera = this.drawn.camera();
-    const half = Math.tan((camera.fov * Math.PI) / 360);
-    this.distance = 80;
-    for (const angle of this.scene.still ? [SIDE] : [SIDE - SWAY, SIDE, SIDE + SWAY]) {
-      const [right, up, back] = axes(angle, ABOVE);
-      for (const each of this.#nodes.values()) {
-        const [x, y] = [Math.abs(dot(right, each)) + ROOM, Math.abs(dot(up, each)) + ROOM];
-        this.distance = Math.max(this.distance, dot(back, each) + Math.max(y, x / (this.width / this.height)) / half);
-      }
-    }
-    this.#swayed = 0;
-    this.drawn.cameraPosition(this.#eye(SIDE), { x: 0, y: 0, z: 0 }, milliseconds);
-  }
-
-  /** Where the camera stands when it looks from this side. */
-  #eye(angle) {
-    const [, , back] = axes(angle, ABOVE);
-    return { x: back.x * this.distance, y: back.y * this.distance, z: back.z * this.distance };
+    this.orbit.fit(this.#nodes.values(), this.width / this.height, milliseconds);
+    if (milliseconds) this.#wake(milliseconds + AWAKE);
   }
 
   fit() {
-    this.#swaying = true;
+    this.orbit.swaying = this.quick;
     this.#look(this.scene.still ? 0 : GLIDE);
   }
 
   zoom(factor) {
-    this.#swaying = false;
-    const at = this.drawn.camera().position;
-    this.drawn.cameraPosition({ x: at.x / factor, y: at.y / factor, z: at.z / factor }, undefined, this.scene.still ? 0 : GLIDE / 3);
+    this.#wake(AWAKE + GLIDE);
+    this.orbit.zoom(factor, this.scene.still ? 0 : GLIDE / 3);
   }
 
   /** Have it turn by itself, or not. */
   turn() {
-    this.#swaying = !this.#swaying;
+    this.orbit.swaying = !this.orbit.swaying;
   }
 
   reveal(id) {
@@ -276,7 +277,14 @@ export class View3D {
     const seconds = Math.min(0.1, (now - this.#last) / 1000);
     this.#last = now;
     const { scene } = this;
-    if (this.#swaying && !scene.still && this.distance) this.#sway(seconds);
+    const moving = this.orbit.swaying && !scene.still;
+    if (moving) this.orbit.sway(seconds);
+    const drawing = moving || now < this.#awake;
+    if (drawing !== this.#drawing) {
+      this.#drawing = drawing;
+      if (drawing) this.drawn.resumeAnimation();
+      else this.drawn.pauseAnimation();
+    }
     this.#lens.look(this.drawn.camera(), this.width, this.height);
     if (!scene.still) this.#flow.pass(seconds, scene.graph.links);
     const { pen } = this;
@@ -285,11 +293,6 @@ export class View3D {
     this.#drawDots();
     this.#names.draw(pen, scene, this.#nodes, this.#lens);
     this.#frame = requestAnimationFrame((then) => this.#step(then));
-  }
-
-  #sway(seconds) {
-    this.#swayed += seconds;
-    Object.assign(this.drawn.camera().position, this.#eye(SIDE + SWAY * Math.sin((this.#swayed / PERIOD) * 2 * Math.PI)));
   }
 
   #drawDots() {
@@ -311,14 +314,6 @@ export class View3D {
       pen.fill();
     }
   }
-}
-
-const dot = (a, b) => a.x * b.x + a.y * b.y + a.z * b.z;
-
-/** Right, up and backwards of a camera that looks at the middle. */
-function axes(side, above) {
-  const [c, s, d, e] = [Math.cos(side), Math.sin(side), Math.cos(above), Math.sin(above)];
-  return [{ x: c, y: 0, z: -s }, { x: -s * e, y: d, z: -c * e }, { x: s * d, y: e, z: c * d }];
 }
 
 /** Brings what is drawn in line with what is there; who stays is not made anew. */
