@@ -11,23 +11,28 @@ from tests.live.browser import Browser, browser
 from tests.live.exporters import RunningExporter
 from tests.live.gateways import RunningGateway
 from tests.live.simulated import SimulatedNode
-from tests.live.test_pages import PageCase
+from tests.live.test_pages import ENTER, ESCAPE, TAB, LookingCase, PageCase
 
 VIEWS = ("3d", "2d", "table")
+RIGHT = "\ue014"
 
-# How many different colours a canvas shows in the frame in which it is drawn.
+# How many different colours a canvas has, and how many a picture of the page has at its place.
 COLOURS = """
-const [selector, done] = arguments;
+const [selector, png, done] = arguments;
 const canvas = document.querySelector(selector);
-if (!canvas) done(0);
-else requestAnimationFrame(() => {
-  const copy = document.createElement("canvas");
-  [copy.width, copy.height] = [canvas.width, canvas.height];
-  const pen = copy.getContext("2d", {willReadFrequently: true});
-  pen.drawImage(canvas, 0, 0);
+const box = canvas.getBoundingClientRect();
+const copy = new OffscreenCanvas(box.width, box.height);
+const pen = copy.getContext("2d");
+function count(source, x, y) {
+  pen.drawImage(source, x, y);
   const {data} = pen.getImageData(0, 0, copy.width, copy.height);
   done(new Set(new Uint32Array(data.buffer)).size);
-});
+}
+if (!png) count(canvas, 0, 0);
+else {
+  const bytes = Uint8Array.from(atob(png), (each) => each.charCodeAt(0));
+  createImageBitmap(new Blob([bytes])).then((seen) => count(seen, -box.left, -box.top));
+}
 """
 SPACE = ".space canvas"
 
@@ -63,7 +68,16 @@ class TopologyPage:
         self.page.until(lambda: self.view() == name)
 
     def colours(self, selector: str) -> int:
-        found: int = self.page.driver.execute_async_script(COLOURS, selector)
+        """How many there are on a flat canvas."""
+        found: int = self.page.driver.execute_async_script(COLOURS, selector, None)
+        return found
+
+    def shades(self) -> int:
+        """How many are seen of the bodies in space, without the names above them."""
+        self.page.find(SPACE)
+        self.page.run("document.querySelector('canvas.over').style.visibility = 'hidden'")
+        png = self.page.driver.get_screenshot_as_base64()
+        found: int = self.page.driver.execute_async_script(COLOURS, SPACE, png)
         return found
 
     def asked(self) -> dict[str, list[str]]:
@@ -75,8 +89,8 @@ class TopologyPage:
         return self.page.text("#details h2") if self.page.find("#details").is_displayed() else ""
 
 
-class GatewayTests(PageCase):
-    """Two nodes, and the gateway's page."""
+class HappeningTests(PageCase):
+    """What happens to nodes of the test's own, seen on the page."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -88,18 +102,6 @@ class GatewayTests(PageCase):
         asking = threading.Thread(target=self.gateway.lines, args=("/api/chat", body))
         asking.start()
         self.addCleanup(asking.join)
-
-    def test_everybody(self) -> None:
-        """
-        Each view loads without a complaint, by day and by night, and axe finds nothing grave.
-        """
-        for view in VIEWS:
-            for dark in (False, True):
-                page = self.topology.open(f"?view={view}&selected=gpu-1", dark=dark).page
-                self.topology.until_view(view)
-                page.until(lambda: self.topology.details() == "gpu-1")
-                self.assertEqual((view, dark, page.faults()), (view, dark, []))
-                self.assertEqual(page.complaints(), [])
 
     def test_killed(self) -> None:
         """
@@ -125,10 +127,7 @@ class GatewayTests(PageCase):
         self.topology.until_said("llama3:8b, model, 1 node")
         self.assertEqual(len(self.topology.nodes()), len(before) + 1)
         page.until(lambda: "llama3:8b" in page.text("#details ul.plain"))
-        page.until(lambda: self.page_has_event("llama3:8b"))
-
-    def page_has_event(self, word: str) -> bool:
-        return word in self.browser.text("#log")
+        page.until(lambda: "llama3:8b" in page.text("#log"))
 
     def test_traffic(self) -> None:
         """
@@ -145,26 +144,55 @@ class GatewayTests(PageCase):
             else:
                 page.until(lambda drawn=drawn: self.topology.colours(drawn) > 1)
 
+    def test_gone(self) -> None:
+        """
+        A gateway that is gone is said to be gone; what was known stays.
+        """
+        page = self.topology.open("?view=2d").page
+        self.gateway.stop()
+        page.until(lambda: page.find("#live").get_attribute("data-state") == "disconnected")
+        self.assertTrue(any("gpu-1" in each for each in self.topology.nodes()))
+
+
+class LookingTests(LookingCase):
+    """Two nodes, and the ways to look at them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.topology = TopologyPage(self.browser, self.gateway.url)
+
+    def test_everybody(self) -> None:
+        """
+        Each view loads without a complaint, by day and by night, and axe finds nothing grave.
+        """
+        for view in VIEWS:
+            for dark in (False, True):
+                page = self.topology.open(f"?view={view}&selected=gpu-1", dark=dark).page
+                self.topology.until_view(view)
+                page.until(lambda: self.topology.details() == "gpu-1")
+                self.assertEqual((view, dark, page.faults()), (view, dark, []))
+                self.assertEqual(page.complaints(), [])
+
     def test_keys(self) -> None:
         """
         From node to node, into the details and back, without a mouse.
         """
         page = self.topology.open("?view=2d").page
         page.run("document.getElementById('ask').focus()")
-        page.press("\ue004", "\ue004")
+        page.press(TAB, TAB)
         self.assertIn("clients, client", page.focus())
-        page.press("\ue014")
+        page.press(RIGHT)
         self.assertIn("gateway", page.focus())
-        page.press("\ue014")
+        page.press(RIGHT)
         self.assertIn("gpu-", page.focus())
         name = page.focus().partition(",")[0]
-        page.press("\ue007")
+        page.press(ENTER)
         page.until(lambda: self.topology.details() == name)
         self.assertEqual((page.focus(), self.topology.asked()["selected"]), (name, [name]))
-        page.press("\ue00c")
+        page.press(ESCAPE)
         page.until(lambda: page.focus().startswith(f"{name},"))
         self.assertEqual((self.topology.details(), self.topology.asked()), ("", {"view": ["2d"]}))
-        page.press("\ue00c")
+        page.press(ESCAPE)
         self.assertEqual(self.topology.page.run("return document.activeElement.name"), "view")
         page.press("?")
         page.until(lambda: "Shift Tab" in page.text("#help"))
@@ -178,7 +206,7 @@ class GatewayTests(PageCase):
         page.press("1")
         self.topology.until_view("3d")
         # Shaded bodies: many colours, not one background and a few lines.
-        page.until(lambda: self.topology.colours(SPACE) > 100)
+        page.until(lambda: self.topology.shades() > 100)
         self.assertEqual(self.topology.asked(), {"view": ["3d"]})
         self.assertEqual(page.complaints(), [])
 
@@ -187,7 +215,7 @@ class GatewayTests(PageCase):
         A graphics context that goes leaves the same in 2D, and says so.
         """
         page = self.topology.open("?view=3d").page
-        page.until(lambda: self.topology.colours(SPACE) > 100)
+        page.until(lambda: self.topology.shades() > 100)
         page.run(
             f"document.querySelector('{SPACE}').getContext('webgl2')"
             ".getExtension('WEBGL_lose_context').loseContext()"
@@ -248,15 +276,6 @@ class GatewayTests(PageCase):
         page.find(f"{head} button").click()
         self.assertEqual(page.run(names), ["gpu-2", "gpu-1"])
         self.assertEqual(page.find(head).get_attribute("aria-sort"), "descending")
-
-    def test_gone(self) -> None:
-        """
-        A gateway that is gone is said to be gone; what was known stays.
-        """
-        page = self.topology.open("?view=2d").page
-        self.gateway.stop()
-        page.until(lambda: page.find("#live").get_attribute("data-state") == "disconnected")
-        self.assertTrue(any("gpu-1" in each for each in self.topology.nodes()))
 
     def test_wall(self) -> None:
         """
