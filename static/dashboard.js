@@ -7,6 +7,7 @@ import { bytes, duration, number, plural, secondsUntil, sparkline } from "/stati
 import { History } from "/static/history.js";
 import { live } from "/static/live.js";
 import { chip, eventRow, isNode, loadedChips, nodes, stateOf } from "/static/parts.js";
+import { Sorting } from "/static/sort.js";
 
 const MOST_MODELS = 60;
 
@@ -74,6 +75,21 @@ function uptime(gateway) {
 }
 
 // The nodes.
+
+const WORST = ["down", "ejected", "draining", "healthy", "disabled"];
+const sorting = new Sorting(find("nodes").closest("table"), [
+  { name: "name", index: 0, value: (each) => each.title },
+  { name: "state", index: 1, value: (each) => WORST.indexOf(each.state) },
+  { name: "flight", index: 2, value: (each) => each.in_flight, down: true },
+  { name: "requests", index: 3, value: (each) => each.requests_per_second, down: true },
+  { name: "tokens", index: 4, value: (each) => each.tokens_per_second, down: true },
+  { name: "first", index: 5, value: (each) => each.first_token_seconds, down: true },
+  { name: "failed", index: 6, value: (each) => each.failed_requests, down: true },
+], () => showNodes(live.document));
+
+function showNodes(document) {
+  keep(find("nodes"), sorting.order(nodes(document)), (each) => each.id, nodeRow);
+}
 
 function nodeRow(node) {
   const cells = {
@@ -191,7 +207,7 @@ live.subscribe((document, change) => {
   // Who asks again and again need not ask for the past as often.
   if (change.snapshot && !live.status.polling) history.load();
   showTiles(document);
-  keep(find("nodes"), nodes(document), (each) => each.id, nodeRow);
+  showNodes(document);
   if (change.snapshot || change.nodes.some((id) => isNode(document.nodes.get(id))) || change.removed.nodes.length) showModels(document);
   showEvents(document, change);
 });

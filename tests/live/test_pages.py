@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
+import signal
 import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -153,6 +155,21 @@ class EverybodyTests(LookingCase):
         page.press(ENTER)
         page.until(lambda: page.driver.title == "Nodes · ollama-gateway")
 
+    def test_sorted(self) -> None:
+        """
+        The heads of the nodes' table sort it; the order stands in the address.
+        """
+        page = self.browser.open(self.gateway.url).until_live()
+        page.until(lambda: page.text("#nodes tr:nth-child(1) th").startswith("gpu-1"))
+        for first in ("gpu-1", "gpu-2"):
+            page.find("thead button").click()
+            self.assertTrue(page.text("#nodes tr:nth-child(1) th").startswith(first))
+        self.assertEqual(page.find("thead th").get_attribute("aria-sort"), "descending")
+        page.open(page.driver.current_url).until_live()
+        page.until(lambda: page.text("#nodes tr:nth-child(1) th").startswith("gpu-2"))
+        page.find("thead button").click()
+        self.assertEqual(urlsplit(page.driver.current_url).query, "")
+
     def test_theme(self) -> None:
         """
         Day or night may be chosen, and is remembered.
@@ -250,6 +267,21 @@ class LiveTests(PageCase):
         page.until_live()
         # Of what it tried in vain the browser complains; its scripts have nothing to.
         self.assertEqual([each for each in page.complaints() if "ERR_" not in each], [])
+
+    def test_silent(self) -> None:
+        """
+        A gateway that gives no sign of life is not taken for one in which nothing happens.
+        """
+        page = self.browser.open(self.gateway.url).until_live()
+        self.gateway.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.gateway.process.send_signal, signal.SIGCONT)
+        later = "const now = Date.now; Date.now = () => now() + 25_000"
+        page.run(later)
+        page.until(lambda: re.search(r"stale for\s+\d+ s", page.text("#live")))
+        page.run(later)
+        page.until(lambda: "disconnected for" in page.text("#live"))
+        self.gateway.process.send_signal(signal.SIGCONT)
+        page.until_live()
 
     def test_polling(self) -> None:
         """
