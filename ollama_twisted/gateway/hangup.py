@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.error import ReactorNotRunning
 
 
 class HangUp(Service):
@@ -36,6 +38,7 @@ class HangUp(Service):
     def _act(self) -> None:
         if self._had_terminal and not os.isatty(0):
             # Whoever closes the window that it runs in does not mean to leave it running.
-            self._reactor.stop()
+            with suppress(ReactorNotRunning):
+                self._reactor.stop()
         else:
             self._reload()
