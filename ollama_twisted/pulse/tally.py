@@ -23,6 +23,9 @@ def plain(text: str, limit: int = LONGEST_TEXT) -> str:
     return text[:limit].encode("utf-8", "replace").decode()
 
 
+_NOTHING = (0.0, 0.0)
+
+
 class Tally:
     """What one node, or the gateway as a whole, has done."""
 
@@ -37,18 +40,18 @@ class Tally:
         #: Of the above, if it is known.
         self._median: Rate = None
 
-    def count(self, record: Record) -> None:
-        """An exchange has ended."""
+    def add(
+        self, size: int, tokens: float, first: tuple[float, float] | None, failed: bool
+    ) -> None:
+        """One exchange more; ``first``: when it ended, and how long its first token took."""
         self.requests += 1
-        self.bytes += record.relayed - record.counted
-        if record.failure and record.failure != "client_left":
+        self.bytes += size
+        self.tokens += tokens
+        if failed:
             self.failed += 1
-        final = record.final
-        if final is not None and final.generated_tokens is not None:
-            self.tokens += final.generated_tokens - record.reckoned
-            if record.streamed and record.first_at > 0:
-                self._first_tokens.append((record.ended, record.first_at - record.started))
-                self._median = None
+        if first is not None:
+            self._first_tokens.append(first)
+            self._median = None
 
     def first_token(self, now: float) -> Rate:
         """How long the first token took: the median of the last minute."""
@@ -76,28 +79,36 @@ class Tallies:
         #: Failures since they were last taken: how many of each node, and the last one.
         self._news: dict[str, tuple[int, str]] = {}
         #: Bytes and tokens of streamed answers that are over, by operation.
-        self._taken: dict[str, tuple[float, float]] = {}
+        self._taken: dict[str, list[float]] = {}
 
     def count(self, record: Record) -> None:
         """An exchange has ended, one way or another."""
-        self.gateway.count(record)
-        for name, reason in record.retries:
-            self._failed(name, record.ended, reason, "")
-        name = record.node
-        if not name:
-            return
-        self._of(name).count(record)
-        if record.failure and record.failure != "client_left":
-            self._failed(name, record.ended, record.failure, record.detail)
-        final = record.final
-        if record.streamed and final is not None and final.generated_tokens:
-            size, tokens = self._taken.get(record.operation, (0.0, 0.0))
-            if tokens > ENOUGH_TOKENS:
-                size, tokens = size / 2, tokens / 2
-            self._taken[record.operation] = (
-                size + record.relayed,
-                tokens + final.generated_tokens,
-            )
+        name, failure, final = record.node, record.failure, record.final
+        size, tokens, first = record.relayed - record.counted, 0.0, None
+        if final is not None and final.generated_tokens is not None:
+            tokens = final.generated_tokens - record.reckoned
+            if record.streamed and record.first_at > 0:
+                first = (record.ended, record.first_at - record.started)
+                self._learn(record.operation, record.relayed, final.generated_tokens)
+        failed = failure != "" and failure != "client_left"
+        self.gateway.add(size, tokens, first, failed)
+        if record.retries:
+            for tried, reason in record.retries:
+                self._failed(tried, record.ended, reason, "")
+        if name:
+            (self.nodes.get(name) or self._of(name)).add(size, tokens, first, failed)
+            if failed:
+                self._failed(name, record.ended, failure, record.detail)
+
+    def _learn(self, operation: str, size: int, tokens: int) -> None:
+        """A streamed answer has taken so many bytes for so many tokens."""
+        known = self._taken.get(operation)
+        if known is None:
+            known = self._taken[operation] = [0.0, 0.0]
+        elif known[1] > ENOUGH_TOKENS:
+            known[:] = known[0] / 2, known[1] / 2
+        known[0] += size
+        known[1] += tokens
 
     def _failed(self, name: str, time: float, reason: str, detail: str) -> None:
         failures = self._failures.setdefault(name, deque(maxlen=FAILURES))
@@ -125,7 +136,7 @@ class Tallies:
         if not more:
             return
         record.counted = relayed
-        size, tokens = self._taken.get(record.operation, (0.0, 0.0))
+        size, tokens = self._taken.get(record.operation, _NOTHING)
         generated = more * tokens / size if size and record.streamed else 0.0
         record.reckoned += generated
         for tally in (self.gateway, self._of(record.node)):

@@ -46,7 +46,7 @@ class DoorTests(SynchronousTestCase):
         client.sendall(b"x" * 4_000_000)
         said = self.read_on(client)
         self.assertTrue(said.startswith(b"HTTP/1.1 413 "), said)
-        self.assertTrue(said.endswith(b'{"error": "the body is longer than 1000 bytes"}'), said)
+        self.assertTrue(said.endswith(b'longer than 1000 bytes (see gateway.max_body)"}'), said)
 
     def test_half_closed(self) -> None:
         """A client that ends its side of the connection in mid-answer has left."""
