@@ -138,6 +138,8 @@ class GatewayMetrics:
         for failed, reason in record.retries:
             self._retries.of[failed, reason] += 1
             self._attempts.of[failed,] += 1
+        for name in record.nodes:
+            self._attempts.of[name,] += 1
         if node:
             self._attempts.of[node,] += record.attempts - len(record.retries)
             self._duration.of(operation, model, node).observe(record.ended - record.started)

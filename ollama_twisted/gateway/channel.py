@@ -18,6 +18,7 @@ from twisted.web.server import Request
 
 from ollama_twisted.gateway.body import SLOWEST, Body
 from ollama_twisted.gateway.exchange import Exchange
+from ollama_twisted.gateway.managing import Managing
 from ollama_twisted.gateway.pagechannel import PageChannel
 from ollama_twisted.gateway.serving import body_for, exchange_for
 from ollama_twisted.gateway.upload import CONTINUE, Upload
@@ -232,17 +233,18 @@ class Channel(PageChannel):
     def _refuse(self, error: BadRequest) -> None:
         """Say what is wrong, and hang up: what follows on this connection cannot be trusted."""
         served, self._served = self._served, None
-        if isinstance(served, Exchange):
-            served.client_left()
-            if served.record.status:
-                self.abort()  # it was being answered already
+        if isinstance(served, Managing):
+            answered = served.record.status
+            served.refuse(error.status, error.message)
+            if answered:
+                self.abort()
                 return
         if self._body is not None:
             self._body.close()
             self._body = None
         self._keep_alive = False
         head_only = self._head is not None and self._head.method == b"HEAD"
-        problem = self.site.refused(self, self._head, error)
+        problem = self.site.refused(self, self._head, error, accounted=served is not None)
         self.answer(error.status, problem, head_only=head_only)
         self._end(lingering=True)
 

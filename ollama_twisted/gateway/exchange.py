@@ -110,7 +110,7 @@ class Exchange:
         try:
             await self._answer()
         except CancelledError:
-            record.failure = "client_left"
+            record.failure = record.failure or "client_left"
             return
         except Refused as refused:
             record.failure, record.detail = refused.failure, str(refused)

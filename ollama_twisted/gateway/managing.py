@@ -14,6 +14,7 @@ from ollama_twisted.gateway import permit
 from ollama_twisted.gateway.body import Body
 from ollama_twisted.gateway.choice import Choice
 from ollama_twisted.gateway.connection import NodeConnection
+from ollama_twisted.gateway.departure import has_left
 from ollama_twisted.gateway.errand import Errand, Request
 from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.gateway.failures import AttemptFailed, Refused, nobody_answered
@@ -251,6 +252,12 @@ class Managing(Exchange):
         if not self._body.ended:
             self._channel.last()
 
+    def refuse(self, status: int, why: str) -> None:
+        """Its body, which is still coming, cannot be taken any further."""
+        record = self.record
+        record.status, record.failure, record.detail = record.status or status, "refused", why
+        self.client_left()
+
     def cut(self, why: str) -> None:
         if self._fanout is None or self._task is None:
             super().cut(why)
@@ -260,6 +267,10 @@ class Managing(Exchange):
 
     def sweep(self, now: float) -> None:
         upload, patience = self._body, self._patience
+        if isinstance(upload, Upload) and upload.paused and has_left(self._channel.transport):
+            # A connection that is not read tells nothing by itself.
+            self._channel.abort()
+            return
         if self._fanout is not None:
             self._sweep_all(self._fanout, now)
             return

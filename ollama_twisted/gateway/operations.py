@@ -6,17 +6,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from ollama_twisted.gateway.choice import HOW
+from ollama_twisted.gateway.choice import HOW, Choice
 from ollama_twisted.gateway.failures import Refused
 from ollama_twisted.gateway.fanout import nodes_field
 from ollama_twisted.gateway.upload import Upload
 from ollama_twisted.pool.blobs import digest_of
+from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.targets import has
 from ollama_twisted.wire.making import Origin, origin_of, read_object
 from ollama_twisted.wire.problems import body as problem
 from ollama_twisted.wire.results import Result
-from ollama_twisted.wire.routes import Dialect
+from ollama_twisted.wire.routes import Dialect, Route
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.managing import Managing
@@ -185,6 +186,22 @@ async def _with_blobs(work: Managing, digests: Sequence[str], nodes: list[Node])
 
 def _digest(work: Managing) -> str:
     return digest_of(unquote(work.record.path.decode("latin-1")).rpartition("/")[2])
+
+
+def foretold(route: Route, choice: Choice, want: Want) -> list[Node] | None:
+    """Whom such a request would go to now; ``None`` if what nodes have decides, or its client."""
+    operation = OPERATIONS.get(route.operation, anywhere)
+    if operation is create or operation is blob:
+        return None
+    if operation is pull:
+        return choice.to_pull()[0]
+    if operation is where_it_is:
+        return choice.who_has_it()
+    if operation is unload:
+        return choice.who_may_hold(want)
+    if operation is account:
+        return [choice.one_alone("this is about one node alone")]
+    return choice.one()[:1]
 
 
 OPERATIONS: Mapping[str, Callable[[Managing], Awaitable[None]]] = {

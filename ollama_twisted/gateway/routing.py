@@ -7,8 +7,12 @@ from typing import Any
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from ollama_twisted.config.targets import read_targets
+from ollama_twisted.gateway.choice import Choice
 from ollama_twisted.gateway.core import Gateway
+from ollama_twisted.gateway.failures import Refused
 from ollama_twisted.gateway.nodeview import kind_of, place_of, settings_of
+from ollama_twisted.gateway.operations import foretold
 from ollama_twisted.pool.eligibility import Refusal, Want, fits
 from ollama_twisted.pool.models import ModelName, size_of, split_tag
 from ollama_twisted.pool.node import Node
@@ -16,7 +20,8 @@ from ollama_twisted.pool.preview import Preview
 from ollama_twisted.web.pages import Folder, JsonResource, as_json
 from ollama_twisted.web.site import say
 from ollama_twisted.wire.ask import read_ask, streams
-from ollama_twisted.wire.routes import find, safe_path
+from ollama_twisted.wire.routes import Route, find, safe_path
+from ollama_twisted.wire.unloading import unloads
 
 #: What a body is taken for, unless ``path`` names another route.
 USUAL_PATH = "/api/chat"
@@ -63,7 +68,26 @@ class RoutingQuery(Resource):
             "streams": streams(route, ask),
             "guarded": route.manages,
         }
-        return self._told(request, self._gateway.want_of(route, ask), {"request": asked})
+        want = self._gateway.want_of(route, ask)
+        more: dict[str, Any] = {"request": asked}
+        if route.many or (route.unloads and unloads(route, body)):
+            named = request.getHeader(b"x-ollama-gateway-nodes") or b""
+            more["decision"] = self._of_many(route, want, named.decode("utf-8", "replace"))
+        return self._told(request, want, more)
+
+    def _of_many(self, route: Route, want: Want, named: str) -> dict[str, Any]:
+        """Where a request would go that may be for several nodes; it waits in no line."""
+        try:
+            targets = read_targets(named) if named else None
+            nodes = foretold(route, Choice(self._gateway, targets, want.model), want)
+        except (Refused, ValueError) as refused:
+            return {"verdict": "refuse", "nodes": [], "why": str(refused), "waiting": 0}
+        if nodes is None:
+            why = "what the nodes hold is asked when it comes"
+            return {"verdict": "send", "nodes": [], "why": why, "waiting": 0}
+        why = "named" if named else "by what it is about"
+        names = [node.name for node in nodes]
+        return {"verdict": "send", "nodes": names, "why": why, "waiting": 0}
 
     def _told(self, request: Request, want: Want, more: dict[str, Any]) -> bytes:
         request.setHeader(b"content-type", b"application/json; charset=utf-8")

@@ -108,26 +108,32 @@ class GatewaySite(Site):
             return b"text/html" in head.lower.get(b"accept", b"")
         return path in PAGES or path.startswith(FOLDERS)
 
-    def refused(self, channel: Channel, head: RequestHead | None, error: BadRequest) -> bytes:
+    def refused(
+        self,
+        channel: Channel,
+        head: RequestHead | None,
+        error: BadRequest,
+        accounted: bool = False,
+    ) -> bytes:
         """
         A request ended at the door; what its client is told, in the words of its protocol.
 
-        ``head`` is known if that could be read.
+        ``head`` is known if that could be read; ``accounted``: an exchange tells of it.
         """
         now = self.seconds()
-        self.gateway.account(
-            Record(
-                operation="refused",
-                method=head.method if head is not None else b"",
-                path=head.path if head is not None else b"",
-                client=channel.peer,
-                started=now,
-                ended=now,
-                status=error.status,
-                failure="refused",
-                detail=error.message,
-            )
+        record = Record(
+            operation="refused",
+            method=head.method if head is not None else b"",
+            path=head.path if head is not None else b"",
+            client=channel.peer,
+            started=now,
+            ended=now,
+            status=error.status,
+            failure="refused",
+            detail=error.message,
         )
+        if not accounted:
+            self.gateway.account(record)
         dialect = find(head.method, head.path).dialect if head is not None else Dialect.OLLAMA
         return problems.body(dialect, error.status, error.message)
 

@@ -773,3 +773,29 @@ class UnloadTests(ManagingCase):
         """With a prompt it is a request like others: for one node, in a place of its own."""
         self.send(b"/api/generate", b'{"model":"m","prompt":"hi","keep_alive":0}')
         self.assertEqual((len(self.asked()), self.world.in_flight()), (1, 1))
+
+
+class ForetoldTests(ManagingCase):
+    """Where a request would go, told without sending it."""
+
+    def decision(self, path: str, body: bytes, *fields: bytes, method: str = "POST") -> Any:
+        query = f"/api/routing/query?path={path}&method={method}".encode()
+        self.send(query, body, *fields)
+        self.assertEqual(self.asked(), "")
+        decision = json.loads(split(self.client.read())[2])["decision"]
+        return decision["verdict"], "".join(decision["nodes"])
+
+    def test_many(self) -> None:
+        """It is what becomes of it."""
+        self.world.know("b", ("other",))
+        model = b'{"model":"m"}'
+        self.assertEqual(self.decision("/api/pull", PULL, named("a,c")), ("send", "ac"))
+        self.assertEqual(self.decision("/api/pull", PULL), ("send", "a"))
+        self.assertEqual(self.decision("/api/pull", PULL, named("x")), ("refuse", ""))
+        self.assertEqual(self.decision("/api/delete", model, method="DELETE"), ("send", "abc"))
+        self.assertEqual(self.decision("/api/push", b'{"model":"other"}'), ("send", "b"))
+        self.assertEqual(self.decision("/api/me", b""), ("refuse", ""))
+        self.assertEqual(self.decision("/api/me", b"", named("c")), ("send", "c"))
+        self.assertEqual(self.decision("/api/create", model), ("send", ""))
+        unload = b'{"model":"m","keep_alive":0}'
+        self.assertEqual(self.decision("/api/generate", unload), ("send", "ac"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select
+import socket
+
 from hypothesis import given
 from hypothesis import strategies as some
 from twisted.internet.defer import Deferred
@@ -9,6 +12,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import GatewayLimits, Timeouts
+from ollama_twisted.gateway.departure import has_left
 from ollama_twisted.wire.framing import ChunkedBody
 from tests.gateway.harness import World, chunks, get, message, pieces, post, split, whole
 
@@ -193,6 +197,8 @@ class EndTests(UploadCase):
         """A body that breaks its framing ends at the client, and at the node."""
         self.client.send(begun(None) + b"zz\r\n")
         self.assertEqual(self.status(), b"400")
+        (record,) = self.world.records
+        self.assertEqual((record.status, record.failure), (400, "refused"))
         self.assertEqual(self.world.node().wire.aborted, True)
 
     def test_slow(self) -> None:
@@ -240,3 +246,26 @@ class LimitTests(SynchronousTestCase):
         """Other routes keep theirs."""
         self.client.send(post(b"/api/create", b"x" * 11))
         self.assertIn("10 bytes", message(self.client.read()))
+
+
+class DepartureTests(SynchronousTestCase):
+    """A client that leaves while it is not read for."""
+
+    def test_noticed(self) -> None:
+        """The system is asked, as reading would tell."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        self.assertFalse(has_left(ours))
+        theirs.send(b"more of it")
+        self.assertFalse(has_left(ours))
+        theirs.close()
+        self.assertEqual(has_left(ours), hasattr(select, "POLLRDHUP"))
+
+    def test_unknown(self) -> None:
+        """Where there is no socket, or none any more, nothing is known."""
+        ours, theirs = socket.socketpair()
+        ours.close()
+        theirs.close()
+        for transport in (ours, object()):
+            self.assertFalse(has_left(transport))

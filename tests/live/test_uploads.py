@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
+import signal
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
@@ -75,6 +78,23 @@ class UploadTests(SynchronousTestCase):
         self.node.until(connections=before - 1)
         line = self.gateway.logged(1)[0]
         self.assertEqual((line["operation"], line["failure"]), ("blob", "client_left"))
+
+    def test_leaves_while_paused(self) -> None:
+        """Also while the node stands still, and its client, who resets it, is not read for."""
+        connection = self.sent(zeros(1), b"Content-Length: %d" % 2**40)
+        self.node.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.node.process.send_signal, signal.SIGCONT)
+        connection.setblocking(False)
+        sent = 0
+        while select.select([], [connection], [], 1.0)[1]:
+            sent += connection.send(PIECE)
+        # An orderly end would stand in line behind what is not read.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+        (line,) = self.gateway.logged(1)
+        self.assertEqual(line["failure"], "client_left")
+        # What was sent waits in the buffers of two sockets, and not in the gateway.
+        self.assertLess(line["received"], sent + 1)
 
     def test_mismatch(self) -> None:
         """What the node says of a blob that is not what its digest says is the answer."""
