@@ -177,7 +177,10 @@ class KilledTests(SynchronousTestCase):
         mortal = SpeechServer(folder())
         self.addCleanup(mortal.stop)
         nodes = ({"name": "mortal", **mortal.node}, {"name": "one", **server().node})
-        running = RunningGateway({}, nodes=nodes, health=CHECKS, strategy="round_robin")
+        # It is sent from the file where it was kept.
+        running = RunningGateway(
+            {}, nodes=nodes, health=CHECKS, strategy="round_robin", gateway={"memory_body": 1000}
+        )
         self.addCleanup(running.stop)
         running.until_healthy("mortal", "one")
         with ThreadPoolExecutor(1) as threads:
