@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 _log = Logger()
 
 Ask = Callable[[NodeConfig, Address, str, float], Coroutine[Any, Any, Any]]
-#: A node that is in doubt is checked at once, but not sooner after the last check.
-SOONEST = 0.5
+#: A node that is in doubt is checked at once, but not sooner after the last check
+#: than this part of the usual interval: some want few of them.
+SOONEST = 0.25
 
 
 class NodeCheck:
@@ -99,7 +100,8 @@ class NodeCheck:
     def doubt(self) -> None:
         """Check now rather than later: something speaks against the node."""
         if self._doubted is None and not self._checking and not self._stopped:
-            wait = max(0.0, self._began + SOONEST - self._gateway.seconds())
+            soonest = self._began + SOONEST * self._node.config.health.interval
+            wait = max(0.0, soonest - self._gateway.seconds())
             self._doubted = self._gateway.reactor.callLater(wait, self._doubt)
 
     def _doubt(self) -> None:

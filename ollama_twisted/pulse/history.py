@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from math import isnan, nan
+from math import nan
 
 from ollama_twisted.pulse.shape import History, Rate
 
@@ -34,7 +34,7 @@ class Past:
         self._end = date
 
     def told(self) -> History:
-        """All points, oldest first."""
+        """All points, oldest first; what is not a number is null in JSON."""
         return History(
             INTERVAL,
             self._end,
@@ -45,5 +45,4 @@ class Past:
         )
 
     def _in_order(self, points: array[float]) -> list[float | None]:
-        ordered = points[self._next :] + points[: self._next]
-        return [None if isnan(each) else each for each in ordered]
+        return [*points[self._next :], *points[: self._next]]

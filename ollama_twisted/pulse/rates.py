@@ -42,6 +42,8 @@ class Pace:
         (since, before), (now, row) = looks[0], looks[-1]
         if now <= since:
             return (None,) * width
+        if row == before:
+            return (0.0,) * width
         # What was reckoned may turn out to have been too much.
         return tuple(
             digits((count - was) / (now - since)) if count > was else 0.0

@@ -11,7 +11,7 @@ from ollama_twisted.pulse.shape import Failure, Rate
 from ollama_twisted.record import Record
 
 #: First tokens are remembered for so many seconds, and so many of them.
-RECENT, REMEMBERED = 60.0, 64
+RECENT, REMEMBERED = 60.0, 32
 #: How many failures of a node are remembered, and how long a text says what happened.
 FAILURES, LONGEST_TEXT = 10, 300
 #: As many tokens say what a token takes; older answers count less and less.
