@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: pauses, because a paused connection cannot tell us that its client has left.
 MAX_PIPELINED = 64 * 1024
 #: How long an answer that ends a connection may take to arrive (RFC 9112 9.6).
-LINGER = 5.0
+LINGER, LONGEST_LINGER = 5.0, 30.0
 
 
 class _State(Enum):
@@ -63,6 +63,7 @@ class Channel(PageChannel):
         self._body: Body | Upload | None = None
         #: When the body must be here, if nothing of it has come.
         self._in_pace = inf
+        self._lingers_until = 0.0
         self._served: Exchange | Request | None = None
         self._keep_alive = True
         self._advancing = False
@@ -77,6 +78,8 @@ class Channel(PageChannel):
 
     def dataReceived(self, data: bytes) -> None:
         if self._state is _ENDING:
+            # Whoever still sends has not read its answer; for a while that is waited for.
+            self.due = max(self.due, min(self.site.seconds() + LINGER, self._lingers_until))
             return
         if self._buffer:
             data = self._buffer + data
@@ -256,6 +259,7 @@ class Channel(PageChannel):
         # with it the answer: stop writing first, then, and read on for a while.
         if lingering and hasattr(self.transport, "loseWriteConnection"):
             self._wait(LINGER)
+            self._lingers_until = self.due - LINGER + LONGEST_LINGER
             self.transport.loseWriteConnection()
         else:
             self._wait(self.site.limits.send_timeout)

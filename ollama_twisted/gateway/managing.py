@@ -106,6 +106,9 @@ class Managing(Exchange):
             with visit(node) as lease:
                 try:
                     connection, answer = await self._attempt(lease, self.want)
+                    if self.record.explained:
+                        # No strategy has chosen it.
+                        self.record.explained = f"{node.name}: by what the request is about"
                 except AttemptFailed as error:
                     tried[node.name] = error
                     if error.sent and not (error.repeatable and self._route.repeatable):

@@ -309,3 +309,32 @@ class WarningTests(SynchronousTestCase):
         )
         for url in ("https://10.0.0.1", "http://localhost:1"):
             self.assertEqual(config(nodes=[{**keyed, "url": url}]).warnings, ())
+
+    def test_manage_keys(self) -> None:
+        """A key without its variable opens nothing, and no key at all lets nobody in."""
+        found = config(gateway={"manage_models": "keys", "manage_keys": ["${K}", "k"]})
+        self.assertEqual(found.gateway.manage_keys, ("k",))
+        self.assertEqual(found.warnings, ("gateway.manage_keys[0] opens nothing: K is not set",))
+        self.assertEqual(
+            config(gateway={"manage_models": "keys", "manage_keys": [""]}).warnings,
+            ("nobody may change models: gateway.manage_keys has none",),
+        )
+        self.assertEqual(
+            config(gateway={"manage_keys": ["k"]}).warnings,
+            ('gateway.manage_keys opens nothing unless gateway.manage_models is "keys"',),
+        )
+        keys = {"manage_models": "keys", "manage_keys": ["${K}"]}
+        self.assertEqual(config({"K": "s"}, gateway=keys).gateway.manage_keys, ("s",))
+        self.assertNotIn("hunter2", repr(config({"K": "hunter2"}, gateway=keys)))
+
+    def test_pull(self) -> None:
+        """Nodes that pull, and are not there, are told with those that are."""
+        labelled = {**NODE, "labels": {"zone": "attic"}}
+        for pull, warnings in (
+            ("all", ()),
+            ("a,label:zone=attic", ()),
+            ("b", ("gateway.pull: no node is called b; known are a",)),
+            ("label:x=y", ("gateway.pull: no node has the label x=y",)),
+        ):
+            found = config(nodes=[labelled], gateway={"pull": pull})
+            self.assertEqual(found.warnings, warnings)

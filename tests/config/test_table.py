@@ -53,6 +53,12 @@ class DescribeTests(SynchronousTestCase):
         self.assertIn("(openai)", table)
         self.assertIn("(without messages)", table)
 
+    def test_keys(self) -> None:
+        """Of keys that may change models, how many there are."""
+        table = describe(config(gateway={"manage_models": "keys", "manage_keys": ["hunter2", "x"]}))
+        self.assertIn("2, not shown", table)
+        self.assertNotIn("hunter2", table)
+
     def test_markup(self) -> None:
         """What looks like markup is text."""
         node = {"name": "[red]a[/red] :smile:", "url": "http://[::1]", "labels": {"[b]": "[/i]"}}

@@ -100,6 +100,16 @@ class LimitTests(SynchronousTestCase):
         self.world.sweep(2)
         self.assertEqual(self.client.wire.aborted, True)
 
+    def test_lingering_longer(self) -> None:
+        """One that sends on is listened to for longer: it has not read its answer; not for ever."""
+        self.test_chunk()
+        for _ in range(7):
+            self.world.sweep(4)
+            self.assertEqual(self.client.wire.aborted, False)
+            self.client.send(b"x" * 10_000)
+        self.world.sweep(3)
+        self.assertEqual(self.client.wire.aborted, True)
+
 
 class ContinueTests(SynchronousTestCase):
     """Clients that wait to be told to send their body."""
