@@ -7,7 +7,7 @@ whose first frame counts the others.  What a file says that cannot be is not bel
 
 from __future__ import annotations
 
-import os
+from io import SEEK_CUR, SEEK_END, SEEK_SET
 from mmap import mmap
 from typing import BinaryIO, cast
 
@@ -41,8 +41,8 @@ class _Excerpt:
         self._at = max(self._at, stop)
         return found
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        origins = {os.SEEK_SET: self._start, os.SEEK_CUR: self._at, os.SEEK_END: self._stop}
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        origins = {SEEK_SET: self._start, SEEK_CUR: self._at, SEEK_END: self._stop}
         place = origins[whence] + offset
         if place < self._start:
             raise OSError("before the begin")

@@ -14,7 +14,7 @@ PACKAGE = "ollama_twisted"
 
 # What is pure takes `now` and a `Random` as arguments: no reactor, no socket,
 # no child process, no clock.  Packages are named without `ollama_twisted.`.
-PURE = {"config", "errors", "gauges", "metrics", "pool", "pulse", "wire"}
+PURE = {"audio", "config", "errors", "gauges", "metrics", "pool", "pulse", "series", "wire"}
 PURE |= {"exporter.collector", "exporter.topology", "web.changes", "web.loaded"}
 PURE |= {f"probe.{each}" for each in ("connection", "ss", "proc", "netstat", "lsof", "powershell")}
 PURE |= {f"probe.{each}" for each in ("traffic", "command", "snapshot", "hint")}

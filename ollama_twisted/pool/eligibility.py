@@ -67,6 +67,7 @@ class Refusal:
 
 
 _ABSENT = Refusal(Reason.ABSENT, "it does not have the model")
+_UNNAMED = Refusal(Reason.ABSENT, "it has no model of its own for recordings that name none")
 
 
 def eligible(
@@ -81,24 +82,26 @@ def eligible(
     yet may have it.  One that had it when it was last heard of still counts as having
     it: its model is not there for the moment, which is something else than not found.
     Nor is it not found if a node of another kind has it: it is only asked for wrongly.
+    A recording that names no model goes to a speech server, which may have a usual one.
     """
     name, size = None, None
     if want.model is not None:
         name = ModelName.parse(want.model)
         size = size_of(want.model, sizes).size_b
     judged = [(node, _refusal(node, want, size)) for node in nodes]
-    if name is None:
-        return judged
-    if any(_may_have(*each, want, name) for each in judged):
+    if name is not None and any(_may_have(*each, want, name) for each in judged):
         return [
             (node, _ABSENT if refusal is None and lacks(node, name) else refusal)
             for node, refusal in judged
         ]
+    if name is None and want.service is not Service.TRANSCRIPTIONS:
+        return judged
     first = answer_for_strangers(want.service)
     if not any(_answers_first(*each, first) for each in judged):
         return judged
+    absent = _ABSENT if name is not None else _UNNAMED
     return [
-        (node, _ABSENT if refusal is None and node.config.kind not in first else refusal)
+        (node, absent if refusal is None and node.config.kind not in first else refusal)
         for node, refusal in judged
     ]
 

@@ -128,7 +128,7 @@ class KindTests(SynchronousTestCase):
     def test_services(self) -> None:
         """Each service is offered by the kinds that have it."""
         self.assertEqual(
-            {each.value: self.asked(each) for each in Service},
+            {each.value: self.asked(each, "m") for each in Service},
             {
                 "native": "ad",
                 "manage": "ad",
@@ -194,6 +194,16 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(self.asked(Service.TRANSCRIPTIONS, "whisper-1"), "c")
         self.ollama.models = models("gemma4:e4b")
         self.assertEqual(self.asked(Service.TRANSCRIPTIONS, "gemma4:e4b"), "a")
+
+    def test_no_model(self) -> None:
+        """A recording that names no model is taken by a speech server, if there is one."""
+        self.nodes = [self.ollama, self.whisper]
+        self.assertEqual(self.asked(Service.TRANSCRIPTIONS, None), "c")
+        self.assertEqual(self.asked(Service.NATIVE, None), "a")
+        down(self.whisper)
+        self.assertEqual(self.asked(Service.TRANSCRIPTIONS, None), "")
+        self.nodes = [self.ollama]
+        self.assertEqual(self.asked(Service.TRANSCRIPTIONS, None), "a")
 
 
 class CapabilityTests(SynchronousTestCase):
