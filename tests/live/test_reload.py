@@ -104,6 +104,9 @@ class ReloadTests(GatewayCase):
         self.running.process.send_signal(signal.SIGHUP)
         listener.until(told("reloaded"))
         self.assertEqual(self.known(), {"one"})
+        # Read again as it is, it is no other one.
+        again = self.running.get("POST", "/api/config/check")
+        self.assertEqual(again["summary"]["text"], "nothing has changed")
         self.says("two", strategy="nonsense", line={"max_waiting": "many"})
         self.running.process.send_signal(signal.SIGHUP)
         listener.until(told("reload_failed"))
