@@ -10,7 +10,7 @@ from ollama_twisted.wire.making import read_object
 from ollama_twisted.wire.routes import Route
 
 #: Whoever asks for nothing needs no more words.
-LONGEST = 4096
+LONGEST = 1024
 
 # Go's time.ParseDuration, as far as it is nothing.
 _NO_TIME = re.compile(r"[+-]?(?:0|(?:(?:0+\.?0*|\.0+)(?:ns|us|µs|μs|ms|s|m|h))+)")
