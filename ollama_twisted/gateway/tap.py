@@ -17,6 +17,7 @@ from ollama_twisted.config.resolved import Config
 from ollama_twisted.config.table import describe
 from ollama_twisted.errors import ConfigError
 from ollama_twisted.gateway.demo import Demo
+from ollama_twisted.gateway.descriptors import fitting
 from ollama_twisted.gateway.reload import ReadConfig
 
 _log = Logger()
@@ -81,7 +82,7 @@ class Options(usage.Options):
         """
         config = load(self, os.environ, self._folder, text)
         _see_endpoints(config.gateway.listen)
-        return config
+        return fitting(config)
 
 
 def _see_endpoints(endpoints: Iterable[str]) -> None:
@@ -108,7 +109,6 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from ollama_twisted.clock import use_monotonic_time
-    from ollama_twisted.gateway.descriptors import fitting
     from ollama_twisted.gateway.hangup import HangUp
     from ollama_twisted.gateway.polling import poll_without_log_context
     from ollama_twisted.gateway.service import GatewayService
@@ -125,7 +125,6 @@ def makeService(options: Options) -> IService:
         demo = Demo.unless_ollama_runs(config)
         if demo is not None:
             config, notice, read = demo.config, demo.notice, None
-    config = fitting(config)
     for warning in config.warnings:
         _log.warn("{warning}", warning=warning)
     service = GatewayService(config, reactor, notice, read)

@@ -97,7 +97,8 @@ def _turned(seen: Seen, was: _Standing | None, now: _Standing) -> Iterable[tuple
         if now.ejected:
             why = "it cannot be reached" if node.breaker.unreachable else "it failed in a row"
             yield "ejected", f"{name} is ejected: {why}"
-        else:
+        elif now.healthy:
+            # One that is down gets none all the same.
             yield "readmitted", f"{name} is given requests again"
     if was.draining != now.draining:
         if now.draining:

@@ -54,6 +54,17 @@ class EventTests(SynchronousTestCase):
         self.assertEqual(self.look(1.0), [("ejected", "a is ejected: it cannot be reached")])
         self.assertEqual(self.look(9.0), [("readmitted", "a is given requests again")])
 
+    def test_down_before_back(self) -> None:
+        """
+        One that has been found down meanwhile is not said to be back when its time is over.
+        """
+        self.node.breaker.failed(self.node.breaker.admitted(0), 0.0, unreachable=True)
+        self.look(1.0)
+        for _ in range(self.node.config.health.fall):
+            self.node.health.failed()
+        self.assertEqual(self.look(2.0), [("down", "a is down")])
+        self.assertEqual(self.look(9.0), [])
+
     def test_draining(self) -> None:
         """
         Drained is what an operator wants, and so is the end of it.
