@@ -1,8 +1,9 @@
 """
 Server-sent events: what changes is told to everybody who listens, as it happens.
 
-A listener that does not read is dropped, never waited for: its browser comes back by
-itself after ``RETRY`` and is greeted with the whole picture again.
+A listener that reads slowly misses what happens meanwhile, and is told the whole picture
+again when it has caught up; so nothing piles up for it.  One that does not read at all is
+dropped: its browser comes back by itself after ``RETRY``.
 """
 
 from __future__ import annotations
@@ -41,21 +42,36 @@ def event(name: str, number: int, document: Any) -> bytes:
 class _Listener:
     """One client.  The transport pauses it when the client does not read."""
 
-    def __init__(self, request: Request, left: Callable[[_Listener], None]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        greeting: Callable[[], bytes],
+        left: Callable[[_Listener], None],
+    ) -> None:
         self._request = request
+        self._greeting = greeting
         self._left = left
         self._paused = False
+        #: It has missed something; and has not read since the last beat.
+        self._behind = False
+        self._silent = False
         self._gone = False
         request.notifyFinish().addBoth(self._ended)
         request.registerProducer(self, True)
 
     def tell(self, data: bytes) -> None:
-        if self._gone:
-            return
         if self._paused:
-            self.drop()
-        else:
+            self._behind = True
+        elif not self._gone:
             self._request.write(data)
+
+    def beat(self) -> None:
+        """Say that we are still here; two beats without a read are enough."""
+        if not self._paused:
+            self.tell(_BEAT)
+        elif self._silent:
+            self.drop()
+        self._silent = self._paused
 
     def drop(self) -> None:
         """Hang up without waiting for what was written to be read."""
@@ -79,7 +95,10 @@ class _Listener:
         self._paused = True
 
     def resumeProducing(self) -> None:
-        self._paused = False
+        self._paused = self._silent = False
+        if self._behind and not self._gone:
+            self._behind = False
+            self._request.write(self._greeting())
 
     def stopProducing(self) -> None:
         """The client has left: its request tells so too."""
@@ -107,7 +126,7 @@ class Feed:
     def join(self, request: Request) -> None:
         """Tell this client from now on."""
         request.write(b"retry: %d\n\n" % RETRY + self._greeting())
-        self._listeners.add(_Listener(request, self._listeners.discard))
+        self._listeners.add(_Listener(request, self._greeting, self._listeners.discard))
 
     def tell(self, data: bytes) -> None:
         """Tell everybody."""
@@ -116,7 +135,8 @@ class Feed:
 
     def beat(self) -> None:
         """Say that we are still here, so that nobody in between takes the silence for an end."""
-        self.tell(_BEAT)
+        for listener in tuple(self._listeners):
+            listener.beat()
 
     def close(self) -> None:
         """End every client's stream."""

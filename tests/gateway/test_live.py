@@ -261,14 +261,21 @@ class EventsTests(LiveCase):
 
     def test_slow(self) -> None:
         """
-        Who does not read is hung up on, and the others are told.
+        Who reads slowly is told the whole again; who does not read at all is hung up on.
         """
         slow, quick = self.listen(), self.listen()
+        self.heard(slow)
         slow.stall()
         self.world.know("a", ("m", "n"))
         self.world.clock.advance(SOON)
-        self.assertEqual((slow.wire.aborted, quick.hung_up), (True, False))
         self.assertIn("delta", [name for name, _ in self.heard(quick)])
+        self.assertEqual(self.heard(slow), [])
+        slow.catch_up()
+        ((name, document),) = self.heard(slow)
+        self.assertEqual((name, document["nodes"][2]["models"]), ("snapshot", ["m", "n"]))
+        slow.stall()
+        self.world.sweep(2 * BEAT)
+        self.assertEqual((slow.wire.aborted, quick.hung_up), (True, False))
 
     def test_stays(self) -> None:
         """

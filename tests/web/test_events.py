@@ -74,19 +74,50 @@ class FeedTests(SynchronousTestCase):
 
     def test_slow(self) -> None:
         """
-        Who does not read is dropped at the next event; the others hear it.
+        Who reads slowly is told all there is to know when it has caught up; the others hear
+        what it has missed.
         """
         slow, _ = self.listen()
         quick, _ = self.listen()
         slow.stall()
-        self.feed.tell(event("delta", 8, {}))
-        self.assertTrue(slow.wire.aborted)
-        self.assertIn(b"delta", quick.take())
+        for _ in range(3):
+            self.feed.tell(event("delta", 8, {}))
+        self.assertEqual(slow.take(), b"")
+        self.assertEqual(quick.take().count(b"event: delta"), 3)
+        slow.catch_up()
+        told = slow.take()
+        self.assertEqual((told.count(b"event: snapshot"), told.count(b"delta")), (1, 0))
+        self.feed.tell(event("delta", 9, {}))
+        self.assertIn(b"event: delta\nid: 9", slow.take())
+
+    def test_stalled(self) -> None:
+        """
+        Who has not read from one beat to the next is dropped.
+        """
+        stalled, _ = self.listen()
+        slow, _ = self.listen()
+        for each in (stalled, slow):
+            each.stall()
+        self.feed.beat()
+        slow.catch_up()
+        slow.stall()
+        self.assertEqual((stalled.wire.aborted, slow.wire.aborted), (False, False))
+        self.feed.beat()
+        self.assertEqual((stalled.wire.aborted, slow.wire.aborted), (True, False))
         self.assertEqual(len(self.feed), 1)
+
+    def test_stalled_at_the_end(self) -> None:
+        """
+        What is not read cannot be ended as it should be, and is not waited for.
+        """
+        stalled, _ = self.listen()
+        stalled.stall()
+        self.feed.close()
+        self.assertTrue(stalled.wire.aborted)
 
     def test_caught_up(self) -> None:
         """
-        Who has read all by the time of the next event stays.
+        Who has read all by the time of the next event has missed nothing.
         """
         visitor, _ = self.listen()
         visitor.stall()
