@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+from functools import cache
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.live.browser import browser
@@ -9,16 +12,22 @@ from tests.live.exporters import CountingClient, RunningExporter
 from tests.live.simulated import SimulatedNode
 
 
+@cache
+def beside() -> tuple[SimulatedNode, RunningExporter]:
+    """A node and an exporter beside it, for all tests."""
+    node = SimulatedNode("--model", "llama3:8b")
+    atexit.register(node.stop)
+    exporter = RunningExporter({"node1": node.port})
+    atexit.register(exporter.stop)
+    return node, exporter.until_measured()
+
+
 class ExporterPageTests(SynchronousTestCase):
     """An exporter beside a simulated node."""
 
     def setUp(self) -> None:
         self.browser = browser()
-        self.node = SimulatedNode("--model", "llama3:8b")
-        self.addCleanup(self.node.stop)
-        self.exporter = RunningExporter({"node1": self.node.port})
-        self.addCleanup(self.exporter.stop)
-        self.exporter.until_measured()
+        self.node, self.exporter = beside()
         self.url = f"http://127.0.0.1:{self.exporter.port}"
 
     def test_sound(self) -> None:

@@ -8,18 +8,16 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.live.browser import browser
-from tests.live.gateways import RunningGateway, free_port
+from tests.live.test_pages import shared
 
 DASH = "\N{EN DASH}"
 
 
 class ScriptTests(SynchronousTestCase):
-    """The modules, as a page of a gateway without any node has them."""
+    """The modules, as a page of a gateway has them."""
 
     def setUp(self) -> None:
-        self.gateway = RunningGateway({"a": free_port()})
-        self.addCleanup(self.gateway.stop)
-        self.page = browser().open(self.gateway.url).until_live()
+        self.page = browser().open(shared().gateway.url).until_live()
 
     def all(self, module: str, name: str, cases: dict[Any, str]) -> None:
         """Whether a function makes of each case what it should."""

@@ -156,17 +156,6 @@ class WatchTests(TopCase):
         terminal.press("q")
         self.assertEqual(terminal.end(), 0)
 
-    def test_nobody(self) -> None:
-        """
-        Without a gateway it says what to do, and never takes the screen.
-        """
-        terminal = Terminal("--url", f"127.0.0.1:{free_port()}")
-        self.addCleanup(terminal.close)
-        self.assertEqual(terminal.end(), 3)
-        for said in ("connection refused", "twistd -n", "OLLAMA_GATEWAY_URL"):
-            self.assertIn(said, terminal.plain)
-        self.assertNotIn(LEFT, terminal.seen)
-
 
 def run_top(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run it where there is no terminal."""
@@ -227,3 +216,14 @@ class RefusedTests(SynchronousTestCase):
         done = run_top("--once", "--url", "ftp://x")
         self.assertEqual(done.returncode, 2)
         self.assertIn("no http or https address", done.stderr)
+
+    def test_nobody_to_watch(self) -> None:
+        """
+        Without a gateway it says what to do, and never takes the screen.
+        """
+        terminal = Terminal("--url", f"127.0.0.1:{free_port()}")
+        self.addCleanup(terminal.close)
+        self.assertEqual(terminal.end(), 3)
+        for said in ("connection refused", "twistd -n", "OLLAMA_GATEWAY_URL"):
+            self.assertIn(said, terminal.plain)
+        self.assertNotIn(LEFT, terminal.seen)
