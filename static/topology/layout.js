@@ -16,7 +16,7 @@ const MARGIN = 24;
 const NARROW_MARGIN = 14;
 /** Below the picture stands what its signs mean. */
 const LEGEND = 28;
-const LEAST_GAP = 64;
+const LEAST_GAP = 48;
 const MOST_GAP = 300;
 /** Below this width layers are rows, one under the other. */
 const NARROW = 640;
@@ -75,7 +75,8 @@ export class Layout {
     for (;;) {
       for (const each of plans) plan(each, across - 2 * (down ? NARROW_MARGIN : MARGIN), down);
       const needed = plans.reduce((sum, each) => sum + each.depth, 0);
-      const large = plans.filter((each) => SMALLER[each.size.name]).sort((a, b) => b.depth - a.depth || b.places.count - a.places.count)[0];
+      // The deepest first; of two, the one further from the clients: models tell less than nodes.
+      const large = plans.filter((each) => SMALLER[each.size.name]).sort((a, b) => b.depth - a.depth || b.layer - a.layer)[0];
       if (needed <= room || !large) break;
       large.size = SIZES[SMALLER[large.size.name]];
     }

@@ -7,8 +7,10 @@ const PERIOD = 60;
 const SIDE = -0.5;
 const ABOVE = 0.3;
 /** Room for names around the outermost bodies. */
-const ROOM = 30;
+const ROOM = 36;
 const NEAREST = 80;
+/** Where along the layers the middle of the picture may be. */
+const MIDDLES = Array.from({ length: 21 }, (_, index) => (index - 10) * 8);
 
 const dot = (a, b) => a.x * b.x + a.y * b.y + a.z * b.z;
 
@@ -19,10 +21,11 @@ function axes(side, above) {
 }
 
 /** How far away all these points are seen, from this side, through a window of this shape. */
-export function distance(points, side, half, shape) {
+export function distance(points, middle, side, half, shape) {
   const [right, up, back] = axes(side, ABOVE);
   let found = NEAREST;
-  for (const each of points) {
+  for (const point of points) {
+    const each = { x: point.x - middle, y: point.y, z: point.z };
     const [x, y] = [Math.abs(dot(right, each)) + ROOM, Math.abs(dot(up, each)) + ROOM];
     found = Math.max(found, dot(back, each) + Math.max(y, x / shape) / half);
   }
@@ -36,6 +39,7 @@ export class Orbit {
   held = false;
   #since = 0;
   #far = 0;
+  #middle = 0;
 
   constructor(drawn) {
     this.drawn = drawn;
@@ -52,17 +56,24 @@ export class Orbit {
     const all = [...points];
     const half = Math.tan((this.drawn.camera().fov * Math.PI) / 360);
     const sides = this.swaying ? [SIDE - SWAY, SIDE, SIDE + SWAY] : [SIDE];
-    this.#far = Math.max(...sides.map((side) => distance(all, side, half, shape)));
+    // The clients' side is nearer, and larger: the middle of what is seen is not that of what is there.
+    this.#far = Infinity;
+    for (const middle of MIDDLES) {
+      const far = Math.max(...sides.map((side) => distance(all, middle, side, half, shape)));
+      if (far < this.#far) [this.#far, this.#middle] = [far, middle];
+    }
     // It sways once it is there.
     this.#since = -milliseconds / 1000;
     this.held = false;
-    this.drawn.cameraPosition(this.#eye(SIDE), { x: 0, y: 0, z: 0 }, milliseconds);
+    this.drawn.cameraPosition(this.#eye(SIDE), { x: this.#middle, y: 0, z: 0 }, milliseconds);
   }
 
   zoom(factor, milliseconds) {
     this.#hold();
-    const { x, y, z } = this.drawn.camera().position;
-    this.drawn.cameraPosition({ x: x / factor, y: y / factor, z: z / factor }, undefined, milliseconds);
+    const [at, to] = [this.drawn.camera().position, this.drawn.controls().target];
+    const nearer = (name) => to[name] + (at[name] - to[name]) / factor;
+    const { x, y, z } = to;
+    this.drawn.cameraPosition({ x: nearer("x"), y: nearer("y"), z: nearer("z") }, { x, y, z }, milliseconds);
   }
 
   /** Let so many seconds pass. */
@@ -76,6 +87,6 @@ export class Orbit {
 
   #eye(side) {
     const [, , back] = axes(side, ABOVE);
-    return { x: back.x * this.#far, y: back.y * this.#far, z: back.z * this.#far };
+    return { x: this.#middle + back.x * this.#far, y: back.y * this.#far, z: back.z * this.#far };
   }
 }

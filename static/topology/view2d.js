@@ -71,6 +71,12 @@ export class View2D {
     this.#wake();
   }
 
+  /** Nearer or farther, in the middle. */
+  zoom(factor) {
+    this.#camera.zoom(factor, this.width / 2, this.height / 2);
+    this.redraw();
+  }
+
   fit() {
     this.#camera.held = false;
     this.#resize();

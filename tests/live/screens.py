@@ -76,9 +76,11 @@ def main() -> None:
         time.sleep(BUSY)
         picture(gateway, "dashboard", "/", 760)
         picture(gateway, "routing", "/routing?model=phi4%3A14b", 680)
+        picture(gateway, "topology-3d", "/topology?view=3d&selected=gpu-1", 760, dark=True)
         nodes["laptop"].stop()
         time.sleep(DOWN)
         picture(gateway, "dashboard-dark", "/", 760, dark=True)
+        picture(gateway, "topology", "/topology?view=2d", 700)
     finally:
         over.set()
         for each in crowd:
