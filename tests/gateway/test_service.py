@@ -170,6 +170,16 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(client.wire.aborted, True)
         self.successResultOf(stopped)
 
+    def test_accounts_first(self) -> None:
+        """What is still to be found out about an answer that has passed is waited for."""
+        self.service.gateway.unaccounted = 1
+        stopped = self.stop()
+        self.wait(1)
+        self.assertNoResult(stopped)
+        self.service.gateway.unaccounted = 0
+        self.wait(1)
+        self.successResultOf(stopped)
+
     def test_last_bytes(self) -> None:
         """What was written last is given a moment to leave."""
         client, _, protocol = self.asked()
