@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -249,6 +250,14 @@ class AccountTests(UploadCase):
             [None, None],
         )
         self.assertEqual(self.samples("transcription_duration_seconds_count"), [1])
+
+    def test_no_room(self) -> None:
+        """Where a recording cannot be looked into, its client still has its answer."""
+        self.start(GatewayLimits(memory_body=10))
+        with mock.patch("ollama_twisted.gateway.body.mmap.mmap", side_effect=OSError(12, "")):
+            record = self.heard(whole(b'{"text":"x"}'), part(b"file", sound(4), file=b"a.wav"))
+        self.assertEqual((record.audio, record.failure), (None, ""))
+        self.assertTrue(self.client.read().endswith(b'{"text":"x"}'))
 
     def test_refused(self) -> None:
         """What was not transcribed counts for nothing."""
