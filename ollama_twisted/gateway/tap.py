@@ -116,11 +116,7 @@ def makeService(options: Options) -> IService:
     use_monotonic_time(reactor)
     poll_without_log_context(reactor)
     config, notice, demo = options.config, "", None
-
-    def read_again(text: bytes | None) -> Config:
-        return fitting(options.read(text))
-
-    read: ReadConfig | None = read_again
+    read: ReadConfig | None = options.read
     if options["demo"] and config.is_default:
         demo = Demo.unless_ollama_runs(config)
         if demo is not None:
