@@ -231,6 +231,8 @@ class NodeCheck:
 
     async def _ask(self, path: str, ask: Ask | None = None) -> Any:
         """Ask at the node's addresses, the one that answered last before the others."""
+        if self._stopped:
+            raise Unanswered("it is checked no more")
         config = self._node.config
         upstream = self._gateway.upstreams[config.name]
         ask = ask or self._asker.json

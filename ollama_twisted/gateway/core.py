@@ -121,7 +121,8 @@ class Gateway:
     ) -> bytes:
         """The head of a client's request as this node gets it; ``None``: with a body in chunks."""
         has_body = length or head.chunked or b"content-length" in head.lower
-        extra, drop = self._own_fields[node.config.name]
+        # A node may have left while a connection to it was made.
+        extra, drop = self._own_fields.get(node.config.name) or _own_fields(node.config)
         if length is None:
             extra = (*extra, CHUNKED)
         return request_to_node(

@@ -644,6 +644,19 @@ class RenewedTests(CheckerCase):
         self.wait(5)
         self.assertEqual((len(self.asker.asked), self.checker.checks), (before, {}))
 
+    def test_gone_while_asked(self) -> None:
+        """One that goes while it is asked is not asked for anything more."""
+        self.start()
+        for _ in range(3):
+            self.world.pool.checked("b", 0, False, "gone")
+        self.fails("b", None)
+        self.wait(2)
+        self.renew(self.world.config.nodes[0])
+        self.world.sweep(1)
+        before = len(self.asker.asked)
+        self.asker.let({"version": "0.20.0"})
+        self.assertEqual(len(self.asker.asked), before)
+
     def test_late(self) -> None:
         """What an old check finds out is not taken for the new node of that name."""
         self.start()
