@@ -122,6 +122,11 @@ class NodeConnection(TwistedProtocol):
             sending.addBoth(self._uploaded)
         return answered
 
+    @property
+    def holds_back(self) -> bool:
+        """Does the node not take for now what comes of an upload?"""
+        return isinstance(self._upload, Taker) and self._upload.paused
+
     def relay_to(self, sink: Sink) -> None:
         """Give the answer's body to ``sink``, beginning with what has come already."""
         self._sink = sink

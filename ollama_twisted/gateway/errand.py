@@ -153,6 +153,10 @@ class Errand:
         if self._connection is None or self._paused:
             return
         body = self._request.body
+        if not body.ended and not self._connection.holds_back:
+            # Its client sends slowly, or another node takes slowly: not this one's fault.
+            self._patience.wait(Phase.FIRST_BYTE, self._limit, now)
+            return
         if not self._patience.progressed((self._size, body.size), now) and self._patience.spent(
             self._limit, now
         ):

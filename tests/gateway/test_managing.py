@@ -664,6 +664,22 @@ class BlobTests(ManagingCase):
         self.assertEqual((status, said["nodes"]["b"]), (b"502", SUCCESS))
         self.assertIn("refused", said["nodes"]["c"]["error"])
 
+    def test_upload_one_stands_still(self) -> None:
+        """One that takes no more is given up after a while, and it alone."""
+        self.client.send(begun(6, named("all")) + b"abc")
+        self.world.node("b").wire.producer.pauseProducing()
+        self.world.sweep(290)
+        self.assertEqual(self.client.wire.producerState, "paused")
+        self.world.sweep(15)
+        self.assertEqual(self.client.wire.producerState, "producing")
+        self.client.send(b"def")
+        self.answer(a=CREATED, c=CREATED)
+        status, said = self.read()
+        self.assertEqual(
+            (status, said["nodes"]["a"], said["nodes"]["c"]), (b"502", SUCCESS, SUCCESS)
+        )
+        self.assertIn("silent for 300 s", said["nodes"]["b"]["error"])
+
     def test_upload_all_fail(self) -> None:
         """If there is nobody left, the client need not send the rest."""
         for name in "abc":
