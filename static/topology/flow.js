@@ -4,6 +4,7 @@
 // together, so that a crowded pool does not become a slow page.
 
 const MOST = 260;
+const SLACK = 100;
 /** Seconds from one end to the other. */
 const TRAVEL = 1.6;
 
@@ -21,6 +22,8 @@ export class Flow {
       if (dot.t < 1 && links.get(dot.link.id) === dot.link) this.dots[left++] = dot;
     }
     this.dots.length = left;
+    // Links that have gone are forgotten now and then.
+    if (this.#due.size > 2 * links.size + SLACK) this.#due.clear();
     let flowing = left > 0;
     for (const link of links.values()) {
       for (const back of [false, true]) {
@@ -41,7 +44,6 @@ export class Flow {
       if (this.dots.length < MOST) this.dots.push({ link, t: 0, back });
     }
     this.#due.set(key, due);
-    if (this.#due.size > 4 * MOST) this.#due.clear();
   }
 
   clear() {

@@ -78,7 +78,7 @@ function choose(id) {
 function point(id, x, y, words = null) {
   if (scene.pointed !== id) mark({ pointed: id });
   const node = graph.nodes.get(id);
-  tip.hidden = !node && !words;
+  tip.hidden = words ? !words.length : !node;
   if (tip.hidden) return;
   const lines = words ?? [node.title, [node.state === "none" ? node.kind : node.state, node.brief === node.state ? "" : node.brief].filter(Boolean).join(" · ")];
   tip.replaceChildren(el("b", {}, lines[0]), lines[1]);

@@ -43,7 +43,7 @@ export class Names {
       const brief = few || heavy >= 4 ? short(each.node.brief) : "";
       const name = short(each.node.title);
       const wide = Math.max(this.#width(pen, NAME, name), brief ? this.#width(pen, BRIEF, brief) : 0) + 10;
-      const places = sides(at, r, wide, brief ? 2 * LINE : LINE);
+      const places = sides(at, r, wide, brief ? 2 * LINE : LINE, lens.width);
       const box = free(few || heavy >= 2 ? places : places.slice(0, 1), taken, heavy >= 5);
       if (!box) continue;
       taken.push(box);
@@ -72,14 +72,14 @@ export class Names {
   }
 }
 
-/** Where a name may stand: below its body, above, to the right, to the left. */
-function sides(at, r, w, h) {
+/** Where a name may stand: below its body, above, to the right, to the left; never cut off. */
+function sides(at, r, w, h, width) {
   return [
-    { x: at.x - w / 2, y: at.y + r + 4, w, h },
-    { x: at.x - w / 2, y: at.y - r - 4 - h, w, h },
-    { x: at.x + r + 2, y: at.y - h / 2, w, h },
-    { x: at.x - r - 2 - w, y: at.y - h / 2, w, h },
-  ];
+    [at.x - w / 2, at.y + r + 4],
+    [at.x - w / 2, at.y - r - 4 - h],
+    [at.x + r + 2, at.y - h / 2],
+    [at.x - r - 2 - w, at.y - h / 2],
+  ].map(([x, y]) => ({ x: Math.max(0, Math.min(x, width - w)), y, w, h }));
 }
 
 /** The first that is over none of those that are taken; the first of all if it must be shown. */

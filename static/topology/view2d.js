@@ -236,7 +236,8 @@ export class View2D {
       if (!this.#drag || !this.#pinch.has(event.pointerId)) {
         const id = this.#hit(x, y);
         place.classList.toggle("pointing", id !== null);
-        return this.does.point(id, x, y);
+        // A card says all that could be said beside it.
+        return this.does.point(id, x, y, this.places.get(id)?.size.name === "card" ? [] : null);
       }
       const [dx, dy] = [x - this.#drag.x, y - this.#drag.y];
       if (!this.#drag.moved && Math.hypot(dx, dy) < TAP) return;
