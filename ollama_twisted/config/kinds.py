@@ -20,6 +20,7 @@ from ollama_twisted.config.targets import read_targets
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*|")
+_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ENDPOINT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*:.+")
 
 #: These end at each hop or frame the message (RFC 9110, 7.6.1; RFC 9112, 6).
@@ -67,6 +68,11 @@ def _api_key(text: str) -> None:
         raise ValueError("a key is printable ASCII without blanks or line breaks")
 
 
+def _origin(text: str) -> None:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError("expected an origin like https://grafana.example.com, without a path")
+
+
 def _endpoint(text: str) -> None:
     _text(text)
     if not _ENDPOINT.fullmatch(text):
@@ -103,6 +109,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=200), _checked(_name)]
 Host = Annotated[str, Meta(min_length=1, max_length=255), _checked(read_host)]
 Url = Annotated[str, Meta(min_length=1, max_length=2000), _checked(read_url)]
 Nodes = Annotated[str, Meta(min_length=1, max_length=8000), _checked(read_targets)]
+Origin = Annotated[str, Meta(min_length=1, max_length=300), _checked(_origin)]
 Endpoint = Annotated[str, Meta(min_length=1, max_length=1000), _checked(_endpoint)]
 PortText = Annotated[str, _checked(_port_to_listen_on)]
 HeaderName = Annotated[str, Meta(min_length=1, max_length=200), _checked(_header_name)]

@@ -162,6 +162,7 @@ class GatewayLimits:
     send_timeout: float = 120.0
     attempts: int = 3
     allowed_hosts: tuple[str, ...] = ()
+    framed_by: tuple[str, ...] = ()
     manage_models: str = "loopback"
     manage_keys: tuple[str, ...] = field(default=(), repr=False)
     pull: str = "1"

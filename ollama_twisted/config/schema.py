@@ -76,6 +76,10 @@ class Gateway(Entry, frozen=True):
         Maybe[tuple[kinds.Name, ...]],
         says("Names under which browsers may reach the gateway, besides local ones; * for any."),
     ] = UNSET
+    framed_by: Annotated[
+        Maybe[tuple[kinds.Origin, ...]],
+        says("Origins whose pages may show the topology in a frame: https://grafana.example.com."),
+    ] = UNSET
     manage_models: Annotated[
         Maybe[Literal["loopback", "keys", "open", "off"]],
         says("Who may change models: this machine, who has one of manage_keys, all, nobody."),

@@ -78,7 +78,7 @@ def _pages(
     root.putChild(b"", PageResource(_FRAME, _LANDING, lambda request: Landing(exporter)))
     root.putChild(b"metrics", MetricsResource(registry))
     root.putChild(b"health", JsonResource(health))
-    root.putChild(b"topology", topology_page(_FRAME))
+    root.putChild(b"topology", topology_page(_FRAME, lambda: exporter.settings.origins))
     root.putChild(b"static", StaticResource())
     root.putChild(b"api", api)
     return root

@@ -153,7 +153,7 @@ def pages(gateway: Gateway, registry: CollectorRegistry, reloader: Reloader) -> 
     root.putChild(b"health", HealthResource(gateway))
     root.putChild(b"api", api)
     root.putChild(b"nodes", NodesFolder(gateway, nodes))
-    root.putChild(b"topology", topology_page(FRAME))
+    root.putChild(b"topology", topology_page(FRAME, lambda: gateway.limits.framed_by))
     root.putChild(b"debug", debug)
     root.putChild(b"metrics", MetricsResource(registry))
     root.putChild(b"static", StaticResource())

@@ -114,7 +114,7 @@ class PageResource(Resource):
         frame: Frame,
         page: Page,
         content: Callable[[Request], Element],
-        policy: bytes = CONTENT_POLICY,
+        policy: Callable[[], bytes] = lambda: CONTENT_POLICY,
     ) -> None:
         super().__init__()
         self._frame = frame
@@ -124,7 +124,7 @@ class PageResource(Resource):
 
     def render_GET(self, request: Request) -> int:
         request.setHeader(b"content-type", b"text/html; charset=utf-8")
-        request.setHeader(b"content-security-policy", self._policy)
+        request.setHeader(b"content-security-policy", self._policy())
         request.setHeader(b"cache-control", b"no-store")
         shell = Shell(self._frame, self._page, self._content(request))
         renderElement(request, shell, doctype=b"<!DOCTYPE html>")

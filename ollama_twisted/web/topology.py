@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from twisted.web.template import Element
 
 from ollama_twisted.web.pages import CONTENT_POLICY
@@ -19,13 +21,27 @@ STYLES = (
     b"yfc2FhpkFR0EAy3T+zDsaAFGXSP9B3ELNvaJKDzNhkk=",
 )
 
-POLICY = (
-    CONTENT_POLICY + b"; style-src 'self' " + b" ".join(b"'sha256-%b'" % each for each in STYLES)
-)
+_STYLES = b"; style-src 'self' " + b" ".join(b"'sha256-%b'" % each for each in STYLES)
+_FRAMED = b"frame-ancestors 'self'"
 
 
-def topology_page(frame: Frame) -> PageResource:
-    """``GET /topology``, in the frame of the server that has it."""
+def policy(framed_by: Iterable[str] = ()) -> bytes:
+    """What the page may load, and which origins beside its own may show it in a frame."""
+    framed = b" ".join((_FRAMED, *(each.encode() for each in framed_by)))
+    return CONTENT_POLICY.replace(_FRAMED, framed) + _STYLES
+
+
+def topology_page(
+    frame: Frame, framed_by: Callable[[], Iterable[str]] = lambda: ()
+) -> PageResource:
+    """
+    ``GET /topology``, in the frame of the server that has it.
+
+    Nothing can be done there, so it does no harm in a frame of somebody else's.
+    """
     return PageResource(
-        frame, PAGE, lambda request: Element(loader=template("topology-3d.html")), POLICY
+        frame,
+        PAGE,
+        lambda request: Element(loader=template("topology-3d.html")),
+        lambda: policy(framed_by()),
     )

@@ -178,8 +178,8 @@ export class Graph {
   }
 }
 
-/** Brings `items` in line with `told`; whether the same ones are there as before. */
-function keep(items, told, make, take) {
+/** Brings `items` in line with `told`, a map as well; whether the same ones are there as before. */
+export function keep(items, told, make, take) {
   let same = true;
   for (const id of [...items.keys()]) {
     if (told.has(id)) continue;

@@ -5,7 +5,9 @@
 // Names and traffic are drawn on a canvas above, where they stay sharp.  While nothing turns
 // or is turned the bodies are drawn only when something has changed.
 
+import { drawDots } from "./dots.js";
 import { Flow } from "./flow.js";
+import { keep } from "./graph.js";
 import { Layout } from "./layout.js";
 import { Lens } from "./lens.js";
 import { library } from "./library.js";
@@ -183,12 +185,14 @@ export class View3D {
   #settle(graph) {
     this.#shape = graph.shape;
     const spots = this.#layout.spread(graph);
-    bring(this.#nodes, graph.nodes, (node) => ({ id: node.id, node }));
+    keep(this.#nodes, graph.nodes, (id) => ({ id }), (each, node) => Object.assign(each, { node }));
     for (const [id, each] of this.#nodes) {
       const { x, y, z } = spots.get(id);
       Object.assign(each, { x, y, z, fx: x, fy: y, fz: z });
     }
-    bring(this.#links, graph.links, (link) => ({ id: link.id, link, source: link.from.id, target: link.to.id }));
+    keep(this.#links, graph.links, (id) => ({ id }), (each, link) => {
+      Object.assign(each, { link, source: link.from.id, target: link.to.id });
+    });
     this.drawn.graphData({ nodes: [...this.#nodes.values()], links: [...this.#links.values()] });
     if (!this.#nodes.size || this.orbit.held) return;
     this.#look(this.#fitted && !this.scene.still ? GLIDE : 0);
@@ -290,37 +294,8 @@ export class View3D {
     const { pen } = this;
     pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     pen.clearRect(0, 0, this.width, this.height);
-    this.#drawDots();
+    drawDots(pen, scene, this.#flow, this.#nodes, this.#lens);
     this.#names.draw(pen, scene, this.#nodes, this.#lens);
     this.#frame = requestAnimationFrame((then) => this.#step(then));
-  }
-
-  #drawDots() {
-    const { pen, scene } = this;
-    for (const back of [false, true]) {
-      pen.beginPath();
-      for (const dot of this.#flow.dots) {
-        if (dot.back !== back || scene.clearLink(dot.link, null) < 1) continue;
-        const [a, b] = [this.#nodes.get(dot.link.from.id), this.#nodes.get(dot.link.to.id)];
-        if (!a || !b) continue;
-        const t = back ? 1 - dot.t : dot.t;
-        const seen = this.#lens.at({ x: a.x + (b.x - a.x) * t, y: a.y + (b.y - a.y) * t, z: a.z + (b.z - a.z) * t });
-        if (!seen) continue;
-        const r = Math.min(5, 1.1 * seen.scale);
-        pen.moveTo(seen.x + r, seen.y);
-        pen.arc(seen.x, seen.y, r, 0, 2 * Math.PI);
-      }
-      pen.fillStyle = back ? scene.colours.accent : scene.colours.ink;
-      pen.fill();
-    }
-  }
-}
-
-/** Brings what is drawn in line with what is there; who stays is not made anew. */
-function bring(drawn, there, make) {
-  for (const id of [...drawn.keys()]) if (!there.has(id)) drawn.delete(id);
-  for (const [id, item] of there) {
-    const each = drawn.get(id);
-    if (!each || (each.node ?? each.link) !== item) drawn.set(id, make(item));
   }
 }

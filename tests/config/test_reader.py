@@ -89,6 +89,7 @@ FULL: dict[str, Any] = {
         "send_timeout": 1,
         "attempts": 2,
         "allowed_hosts": ["gateway.example.org"],
+        "framed_by": ["https://grafana.example.org"],
         "manage_models": "off",
         "manage_keys": ["key"],
         "pull": "all",

@@ -16,7 +16,7 @@ from ollama_twisted.web.hosts import AllowedHosts
 from ollama_twisted.web.pages import StaticResource
 from ollama_twisted.web.shell import Frame, Link
 from ollama_twisted.web.site import PageSite
-from ollama_twisted.web.topology import STYLES, topology_page
+from ollama_twisted.web.topology import STYLES, policy, topology_page
 from tests.web.harness import Answer, Visitor
 
 LIBRARY = "vendor/3d-force-graph.min.js"
@@ -57,6 +57,17 @@ class TopologyTests(SynchronousTestCase):
         hashes = {b64encode(sha256(json.loads(each).encode()).digest()) for each in added}
         nothing = b64encode(sha256(b"").digest())
         self.assertEqual(set(STYLES), hashes | {nothing})
+
+    def test_framed(self) -> None:
+        """
+        Nobody else shows it in a frame, unless the operator names who may.
+        """
+        for listed, told in (
+            ((), "'self';"),
+            (("https://a.example",), "'self' https://a.example;"),
+        ):
+            self.assertIn(f"frame-ancestors {told}", policy(listed).decode())
+            self.assertEqual(policy(listed).count(b"frame-ancestors"), 1)
 
     def test_files(self) -> None:
         """
