@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -44,6 +45,8 @@ class Exporter:
         resources: Resources,
     ) -> None:
         self.settings = settings
+        #: In Unix time; it tells one run from the next.
+        self.started = int(time.time())
         self.peers = PeerBook(settings.peers, own_addresses)
         self.topology = Topology()
         self.feed = Feed(self._greeting)

@@ -60,7 +60,8 @@ def _pages(
     exporter: Exporter, registry: CollectorRegistry, seconds: Callable[[], float]
 ) -> Resource:
     def topology(request: Request) -> Any:
-        request.setETag(b'"%d"' % exporter.topology.number)
+        # Numbers begin anew when the exporter does; the tag must not.
+        request.setETag(b'"%d-%d"' % (exporter.started, exporter.topology.number))
         return exporter.topology.document
 
     def health(request: Request) -> Any:
