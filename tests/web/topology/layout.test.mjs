@@ -46,7 +46,7 @@ test("who has a place keeps it among the others; one that goes leaves it to the 
   const layout = new Layout();
   const order = (names) => {
     const placed = layout.place(graphOf(gateway(names)), 1200, 700);
-    return names.toSorted((a, b) => placed.nodes.get(a).y - placed.nodes.get(b).y);
+    return [...names].sort((a, b) => placed.nodes.get(a).y - placed.nodes.get(b).y);
   };
   assert.deepEqual(order(["a", "b", "c"]), ["a", "b", "c"]);
   assert.deepEqual(order(["c", "a"]), ["a", "c"]);
