@@ -6,7 +6,7 @@ import { el, find, keep, say } from "/static/dom.js";
 import { bytes, duration, number, plural, secondsUntil, sparkline } from "/static/format.js";
 import { History } from "/static/history.js";
 import { live } from "/static/live.js";
-import { chip, eventRow, isNode, loadedChips, nodes, stateOf } from "/static/parts.js";
+import { chip, eventRow, loadedChips, nodes, stateOf } from "/static/parts.js";
 import { Sorting } from "/static/sort.js";
 
 const MOST_MODELS = 60;
@@ -147,7 +147,7 @@ function flash(element) {
 function models(document) {
   const found = new Map();
   const of = (name) => {
-    if (!found.has(name)) found.set(name, { name, disk: [], memory: [], bytes: 0 });
+    if (!found.has(name)) found.set(name, { name, disk: [], memory: [], bytes: 0, use: document.nodes.get(`model:${name}`) ?? {} });
     return found.get(name);
   };
   for (const node of nodes(document)) {
@@ -164,11 +164,18 @@ function models(document) {
 function modelRow(model) {
   const memory = el("td", { "data-label": "In memory of" });
   const size = el("td", { class: "number", "data-label": "Memory" });
+  const flight = el("td", { class: "number", "data-label": "In flight" });
+  const tokens = el("td", { class: "number", "data-label": "Tokens/s" });
+  const first = el("td", { class: "number", "data-label": "First token" });
   const disk = el("td", { "data-label": "On disk of" });
-  const row = el("tr", {}, el("th", { scope: "row" }, el("a", { href: `/routing?model=${encodeURIComponent(model.name)}` }, model.name)), memory, size, disk);
+  const row = el("tr", {}, el("th", { scope: "row" }, el("a", { href: `/routing?model=${encodeURIComponent(model.name)}` }, model.name)), memory, size, flight, tokens, first, disk);
   let shown = "";
   row.update = (each) => {
-    const now = JSON.stringify(each);
+    const loaded = each.memory.length > 0;
+    say(flight, loaded ? number(each.use.in_flight) : "");
+    say(tokens, loaded ? number(each.use.tokens_per_second) : "");
+    say(first, loaded ? duration(each.use.first_token_seconds) : "");
+    const now = JSON.stringify([each.memory, each.disk, each.bytes]);
     if (now === shown) return;
     if (shown) flash(row);
     shown = now;
@@ -208,7 +215,7 @@ live.subscribe((document, change) => {
   if (change.snapshot && !live.status.polling) history.load();
   showTiles(document);
   showNodes(document);
-  if (change.snapshot || change.nodes.some((id) => isNode(document.nodes.get(id))) || change.removed.nodes.length) showModels(document);
+  showModels(document);
   showEvents(document, change);
 });
 

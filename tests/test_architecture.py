@@ -19,7 +19,7 @@ PURE |= {"exporter.collector", "exporter.topology", "web.changes", "web.loaded"}
 PURE |= {f"probe.{each}" for each in ("connection", "ss", "proc", "netstat", "lsof", "powershell")}
 PURE |= {f"probe.{each}" for each in ("traffic", "command", "snapshot", "hint")}
 
-PURE |= {f"top.{each}" for each in ("document", "screen", "words")}
+PURE |= {f"top.{each}" for each in ("document", "models", "screen", "table", "words")}
 
 PURE |= {f"humaneval.{each}" for each in ("estimate", "extract", "prompt", "tally", "verdict")}
 

@@ -64,7 +64,7 @@ class Channel(PageChannel):
         #: When the body must be here, if nothing of it has come.
         self._in_pace = inf
         self._lingers_until = 0.0
-        self._served: Exchange | Request | None = None
+        self.served: Exchange | Request | None = None
         self._keep_alive = True
         self._advancing = False
 
@@ -95,7 +95,7 @@ class Channel(PageChannel):
         self.due = inf
         self.site.left(self)
         self._producer = None
-        served, self._served = self._served, None
+        served, self.served = self.served, None
         if isinstance(served, Exchange):
             served.client_left()
         elif served is not None:
@@ -179,9 +179,9 @@ class Channel(PageChannel):
         if body.ended:
             self._state = _BUSY
             self.due = inf
-            if self._served is None:
+            if self.served is None:
                 self._begin()
-        elif self._served is None:
+        elif self.served is None:
             self._wait(self.site.limits.body_timeout)
             self.due = min(self.due, self._in_pace + body.size / SLOWEST)
         return rest
@@ -193,11 +193,11 @@ class Channel(PageChannel):
         self.due = inf
         self._keep_alive = head.keep_alive and not self.site.draining
         if isinstance(body, Body) and self.site.owns(head):
-            self._served = page = self.begin_page(head, body)
+            self.served = page = self.begin_page(head, body)
             page.requestReceived(head.method, head.target, b"HTTP/1.%d" % head.minor)
         else:
             serve = exchange_for(route, body)
-            self._served = exchange = serve(self.site.gateway, self, head, body, route)
+            self.served = exchange = serve(self.site.gateway, self, head, body, route)
             exchange.begin()
 
     # Answering.
@@ -212,7 +212,7 @@ class Channel(PageChannel):
     def done(self) -> None:
         """The answer has been written, whole; the next request may be read."""
         unread = self._state is _BODY
-        self._served = None
+        self.served = None
         self._head = self._body = None
         if unread or not self._keep_alive:
             self._end(lingering=unread)
@@ -230,12 +230,12 @@ class Channel(PageChannel):
 
     def close(self) -> None:
         """Hang up once what was written has left."""
-        self._served = None
+        self.served = None
         self._end()
 
     def _refuse(self, error: BadRequest) -> None:
         """Say what is wrong, and hang up: what follows on this connection cannot be trusted."""
-        served, self._served = self._served, None
+        served, self.served = self.served, None
         if isinstance(served, Managing):
             answered = served.record.status
             served.refuse(error.status, error.message)
@@ -278,8 +278,8 @@ class Channel(PageChannel):
 
     def cut(self, why: str) -> None:
         """End the answer that is being given before its time."""
-        if isinstance(self._served, Exchange):
-            self._served.cut(why)
+        if isinstance(self.served, Exchange):
+            self.served.cut(why)
 
     # Time.
 
@@ -288,8 +288,8 @@ class Channel(PageChannel):
 
     def sweep(self, now: float) -> None:
         """Told about once a second."""
-        if isinstance(self._served, Exchange):
-            self._served.sweep(now)
+        if isinstance(self.served, Exchange):
+            self.served.sweep(now)
         if now >= self.due:
             self.due = inf
             if self._state is _ENDING or self.paused:

@@ -72,6 +72,8 @@ class Gateway:
         #: Exchanges that have ended, but of which something is still to be found out.
         self.unaccounted = 0
         self.client_connections = 0
+        #: The models that nodes are asked for at this moment, once for each request.
+        self.asked_models: Callable[[], Iterable[str | None]] = tuple
         #: When the configuration was taken over, in Unix time, and could the newest one be?
         self.configured_at = time.time()
         self.reload_successful = True
@@ -161,12 +163,18 @@ class Gateway:
 
     def account(self, record: Record) -> None:
         """An exchange has ended, one way or another."""
-        self.metrics.observe(record, self._model_label(record.model))
-        self.tallies.count(record)
+        model = self.model_label(record.model)
+        self.metrics.observe(record, model)
+        self.tallies.count(record, model)
         if self.access_log is not None:
             self.access_log.add(record)
 
-    def _model_label(self, model: str | None) -> str:
+    def passing(self, record: Record, relayed: int) -> None:
+        """So much of an answer has been relayed, which is not over; told about once a second."""
+        self.tallies.passing(record, relayed, self.model_label(record.model))
+
+    def model_label(self, model: str | None) -> str:
+        """The model's name if some node has it, as that tells it; "other" for the rest."""
         if model is None:
             return ""
         if model in self._known:

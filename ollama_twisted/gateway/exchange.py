@@ -286,7 +286,7 @@ class Exchange:
         if self._turn is not None:
             self._turn.sweep(now, patience)
         if self._relay is not None:
-            self._gateway.tallies.passing(self.record, self._relay.relayed)
+            self._gateway.passing(self.record, self._relay.relayed)
             if patience.progressed((self._relay.relayed, channel.paused), now):
                 self._gateway.upstreams[self.record.node].answered_at = now
                 return

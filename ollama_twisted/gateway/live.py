@@ -7,6 +7,7 @@ to see it.  A turn of a node, for better or worse, is told without waiting for t
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +20,7 @@ from ollama_twisted.pulse.picture import Picture
 from ollama_twisted.pulse.rates import Pace
 from ollama_twisted.pulse.shape import History, Snapshot
 from ollama_twisted.pulse.tally import Tally
-from ollama_twisted.pulse.view import Rates, Seen, View
+from ollama_twisted.pulse.view import Rates, Seen, Use, View
 from ollama_twisted.web.events import Feed, event
 from ollama_twisted.web.loaded import Model, read_models
 
@@ -42,7 +43,7 @@ class Live:
         self._gateway = gateway
         self.picture = Picture(gateway.tallies)
         self.feed = Feed(self._greeting)
-        self._pace = Pace()
+        self._pace, self._pace_of_models = Pace(), Pace(from_nothing=True)
         self._past = Past()
         self._ticks = 0
         self._told_at = float("-inf")
@@ -150,6 +151,9 @@ class Live:
         rows[_ALL] = (total.requests, total.tokens, total.bytes, total.failed)
         self._pace.look(now, rows)
         tallies.keep([*rows, *pool.leaving])
+        self._pace_of_models.look(
+            now, {name: (tally.requests, tally.tokens) for name, tally in tallies.models.items()}
+        )
 
     def _remember(self, now: float) -> None:
         gateway = self._gateway
@@ -202,7 +206,19 @@ class Live:
             gateway.client_connections,
             len(pool.line),
             pool.line.max_waiting,
+            self._uses(now),
         )
+
+    def _uses(self, now: float) -> dict[str, Use]:
+        """How much each model is asked for that was asked for at all."""
+        gateway = self._gateway
+        asked = Counter(map(gateway.model_label, gateway.asked_models()))
+        uses = {name: Use(count) for name, count in asked.items()}
+        for name, tally in gateway.tallies.models.items():
+            requests, tokens = self._pace_of_models.of(name, 2)
+            rates = Rates(requests, tokens, first_token=tally.first_token(now))
+            uses[name] = Use(asked[name], rates)
+        return uses
 
     def _seen(self, node: Node, now: float) -> Seen:
         gateway, name = self._gateway, node.name

@@ -13,7 +13,7 @@ from ollama_twisted.gateway.core import Gateway
 from ollama_twisted.gateway.nodeview import configuration
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.preview import Preview, Verdict
-from ollama_twisted.pulse.shape import Server
+from ollama_twisted.pulse.shape import Model, Server
 from ollama_twisted.web.shell import Frame, Link, template
 
 FRAME = Frame(
@@ -111,11 +111,16 @@ class Dashboard(Content):
     @renderer
     def models(self, request: Any, tag: Any) -> Iterator[Any]:
         loaded = {server.title: {each.name for each in server.loaded} for server in self._servers}
-        for model in self._names():
+        used = {each.title: each for each in self._newest.nodes if isinstance(each, Model)}
+        for name in self._names():
+            use = used.get(name)
             yield tag.clone().fillSlots(
-                name=model,
-                nodes=_listed(each.title for each in self._servers if model in each.models),
-                loaded=_listed(name for name, models in loaded.items() if model in models),
+                name=name,
+                nodes=_listed(each.title for each in self._servers if name in each.models),
+                loaded=_listed(node for node, models in loaded.items() if name in models),
+                in_flight=str(use.in_flight) if use is not None else "",
+                tokens=_rate(use.tokens_per_second) if use is not None else "",
+                first_token=_rate(use.first_token_seconds, " s") if use is not None else "",
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
@@ -12,6 +12,7 @@ from twisted.web.server import Request, Site
 from ollama_twisted.config.resolved import GatewayLimits
 from ollama_twisted.gateway.channel import Channel
 from ollama_twisted.gateway.core import Gateway
+from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.record import Record
 from ollama_twisted.web.hosts import AllowedHosts
 from ollama_twisted.wire import problems
@@ -57,6 +58,7 @@ class GatewaySite(Site):
         self.seconds: Callable[[], float] = gateway.seconds
         self.draining = draining
         self.channels: set[Channel] = set()
+        gateway.asked_models = self._asked_models
 
     def buildProtocol(self, addr: IAddress | None) -> Channel:  # type: ignore[override]
         return Channel(self)
@@ -159,6 +161,13 @@ class GatewaySite(Site):
         """Told about once a second."""
         for channel in tuple(self.channels):
             channel.sweep(now)
+
+    def _asked_models(self) -> Iterator[str | None]:
+        """The models that nodes are asked for at this moment, once for each request."""
+        for channel in self.channels:
+            # Who waits in line has no node yet.
+            if isinstance(served := channel.served, Exchange) and served.record.node:
+                yield served.record.model
 
     @property
     def busy(self) -> int:

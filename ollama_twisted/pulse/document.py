@@ -20,7 +20,7 @@ from ollama_twisted.pulse.shape import (
     State,
 )
 from ollama_twisted.pulse.tally import plain
-from ollama_twisted.pulse.view import Rates, Seen, View
+from ollama_twisted.pulse.view import Rates, Seen, Use, View
 from ollama_twisted.services import Kind
 from ollama_twisted.web import changes
 
@@ -61,6 +61,20 @@ def state(view: View) -> State:
     )
 
 
+def _used(name: str, copies: int, use: Use) -> Model:
+    rates = use.rates
+    return Model(
+        _model(name),
+        "model",
+        name,
+        copies,
+        use.in_flight,
+        rates.requests,
+        rates.tokens,
+        rates.first_token,
+    )
+
+
 class _Drawn(NamedTuple):
     """A node and what links it, and what they were made of."""
 
@@ -98,7 +112,7 @@ class Drawing:
             links.update((link.id, link) for link in each.links)
             copies.update(loaded.name for loaded in each.server.loaded)
         for name, count in sorted(copies.items()):
-            nodes[_model(name)] = Model(_model(name), "model", name, count)
+            nodes[_model(name)] = _used(name, count, view.models.get(name, Use()))
         self._forget({each.server.id for each in drawn})
         return nodes, links
 

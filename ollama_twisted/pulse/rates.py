@@ -19,18 +19,28 @@ def digits(value: float) -> float:
 
 
 class Pace:
-    """How fast several rows of counts grow, by the name of the row."""
+    """
+    How fast several rows of counts grow, by the name of the row.
 
-    def __init__(self) -> None:
+    A row that is new is unknown, unless rows begin ``from_nothing``: then it has
+    grown from there since the last look.
+    """
+
+    def __init__(self, from_nothing: bool = False) -> None:
+        self._from_nothing = from_nothing
         self._looks: dict[str, deque[tuple[float, Counts]]] = {}
+        self._looked: float | None = None
 
     def look(self, now: float, counts: Mapping[str, Counts]) -> None:
         """These are the counts at this moment; rows not named are forgotten."""
         known, self._looks = self._looks, {}
+        before, self._looked = self._looked, now
         for name, row in counts.items():
             looks = known.get(name)
             if looks is None:
                 looks = deque(maxlen=LOOKS + 1)
+                if self._from_nothing and before is not None:
+                    looks.append((before, (0.0,) * len(row)))
             looks.append((now, row))
             self._looks[name] = looks
 

@@ -97,6 +97,12 @@ class Model(Struct, frozen=True):
     kind: Annotated[str, says("`model`.")]
     title: Annotated[str, says("Its name.")]
     nodes: Annotated[int, says("How many nodes have it in memory.")]
+    in_flight: Annotated[int, says("Requests for it that nodes work on.")] = 0
+    requests_per_second: Annotated[Rate, says("Requests for it that ended.")] = None
+    tokens_per_second: Annotated[Rate, says("Tokens that it generated.")] = None
+    first_token_seconds: Annotated[
+        Rate, says("From a request to its first token: the median of the last minute.")
+    ] = None
 
 
 class Link(Struct, frozen=True):

@@ -75,14 +75,16 @@ class Tallies:
         self._date = date
         self.gateway = Tally()
         self.nodes: dict[str, Tally] = {}
+        #: By the names that the metrics tell apart, which are bounded.
+        self.models: dict[str, Tally] = {}
         self._failures: dict[str, deque[Failure]] = {}
         #: Failures since they were last taken: how many of each node, and the last one.
         self._news: dict[str, tuple[int, str]] = {}
         #: Bytes and tokens of streamed answers that are over, by operation.
         self._taken: dict[str, list[float]] = {}
 
-    def count(self, record: Record) -> None:
-        """An exchange has ended, one way or another."""
+    def count(self, record: Record, model: str = "") -> None:
+        """An exchange has ended, one way or another; ``model`` is whose it was, if it is known."""
         name, failure, final = record.node, record.failure, record.final
         size, tokens, first = record.relayed - record.counted, 0.0, None
         if final is not None and final.generated_tokens is not None:
@@ -92,11 +94,13 @@ class Tallies:
                 self._learn(record.operation, record.relayed, final.generated_tokens)
         failed = failure != "" and failure != "client_left"
         self.gateway.add(size, tokens, first, failed)
+        if model:
+            (self.models.get(model) or _new(self.models, model)).add(size, tokens, first, failed)
         if record.retries:
             for tried, reason in record.retries:
                 self._failed(tried, record.ended, reason, "")
         if name:
-            (self.nodes.get(name) or self._of(name)).add(size, tokens, first, failed)
+            (self.nodes.get(name) or _new(self.nodes, name)).add(size, tokens, first, failed)
             if failed:
                 self._failed(name, record.ended, failure, record.detail)
 
@@ -125,7 +129,7 @@ class Tallies:
         news, self._news = self._news, {}
         return news
 
-    def passing(self, record: Record, relayed: int) -> None:
+    def passing(self, record: Record, relayed: int, model: str = "") -> None:
         """
         So much of an answer has been relayed, which is not over.
 
@@ -139,15 +143,13 @@ class Tallies:
         size, tokens = self._taken.get(record.operation, _NOTHING)
         generated = more * tokens / size if size and record.streamed else 0.0
         record.reckoned += generated
-        for tally in (self.gateway, self._of(record.node)):
+        name = record.node
+        concerned = [self.gateway, self.nodes.get(name) or _new(self.nodes, name)]
+        if model:
+            concerned.append(self.models.get(model) or _new(self.models, model))
+        for tally in concerned:
             tally.bytes += more
             tally.tokens += generated
-
-    def _of(self, name: str) -> Tally:
-        tally = self.nodes.get(name)
-        if tally is None:
-            tally = self.nodes[name] = Tally()
-        return tally
 
     def keep(self, names: Iterable[str]) -> None:
         """Forget the nodes that are none of these."""
@@ -155,3 +157,8 @@ class Tallies:
         for counts in (self.nodes, self._failures, self._news):
             for gone in counts.keys() - kept:
                 del counts[gone]
+
+
+def _new(tallies: dict[str, Tally], name: str) -> Tally:
+    tally = tallies[name] = Tally()
+    return tally

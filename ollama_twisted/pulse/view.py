@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ollama_twisted.pool.node import Node
@@ -22,6 +23,13 @@ class Rates(NamedTuple):
 
 #: Of what was looked at less than twice.
 UNKNOWN = Rates()
+
+
+class Use(NamedTuple):
+    """How much a model is asked for."""
+
+    in_flight: int = 0
+    rates: Rates = UNKNOWN
 
 
 class Seen(NamedTuple):
@@ -49,6 +57,7 @@ class View:
     clients: int = 0
     waiting: int = 0
     max_waiting: int = 0
+    models: Mapping[str, Use] = field(default_factory=dict)
 
     @property
     def in_flight(self) -> int:

@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ollama_twisted.top.document import Document, Item
-from ollama_twisted.top.words import UNKNOWN, bars, clock, duration, known, number, plain, size
+from ollama_twisted.top.models import models_in, table_of
+from ollama_twisted.top.table import bare_table
+from ollama_twisted.top.words import UNKNOWN, bars, clock, duration, known, number, plain
 
 #: Each state has a sign, as colours alone tell not everybody apart; the second is for
 #: terminals that know no others than ASCII.
@@ -92,10 +94,10 @@ def screen(
     if left > 0:
         body.append(Text(f"and {left} more", "dim"))
     room -= len(servers) + (left > 0)
-    models = _models(document)
+    models = models_in(document)
     if models and room >= _LOW // 2:
         shown = models[: max(2, room // 3)]
-        body += [Text(""), _table_of_models(shown, width)]
+        body += [Text(""), table_of(shown, width)]
         room -= len(shown) + 2
     if document.events and room > 2:
         body += [Text(""), Text("EVENTS", "dim")]
@@ -110,8 +112,8 @@ def once(document: Document, url: str) -> Group:
         Text(""),
         _nodes(document.servers, None, True),
     ]
-    if models := _models(document):
-        lines += [Text(""), _table_of_models(models, None)]
+    if models := models_in(document):
+        lines += [Text(""), table_of(models, None)]
     return Group(Text(f"{_name(document)} {plain(url)}"), *lines)
 
 
@@ -193,7 +195,7 @@ def _by_need(servers: list[Item], room: int) -> list[Item]:
 
 def _nodes(servers: list[Item], width: int | None, ascii_only: bool) -> Table:
     columns = [each for each in _COLUMNS if width is None or width >= each[1]]
-    table = _table(width)
+    table = bare_table(width)
     for index, (title, _, is_number) in enumerate(columns):
         table.add_column(
             title,
@@ -235,49 +237,6 @@ def _loaded_names(node: Item) -> list[str]:
     if not isinstance(loaded, list):
         return []
     return [str(each.get("name")) if isinstance(each, dict) else str(each) for each in loaded]
-
-
-@dataclass(slots=True)
-class _Model:
-    nodes: list[str]
-    bytes: float = 0.0
-
-
-def _models(document: Document) -> list[tuple[str, _Model]]:
-    """The models in memory, those first that most nodes hold."""
-    found: dict[str, _Model] = {}
-    for node in document.servers:
-        loaded = node.get("loaded")
-        for each in loaded if isinstance(loaded, list) else ():
-            if not isinstance(each, dict):
-                continue
-            model = found.setdefault(plain(each.get("name")), _Model([]))
-            model.nodes.append(plain(node.get("title") or node["id"]))
-            takes = each.get("vram_bytes") or each.get("size_bytes")
-            model.bytes += takes if known(takes) else 0.0
-    return sorted(found.items(), key=lambda each: (-len(each[1].nodes), each[0]))
-
-
-def _table_of_models(models: list[tuple[str, _Model]], width: int | None) -> Table:
-    table = _table(width)
-    table.add_column("MODEL", no_wrap=True, overflow="ellipsis")
-    table.add_column("MEMORY", no_wrap=True, justify="right", overflow="ellipsis")
-    table.add_column("ON", no_wrap=True, overflow="ellipsis", ratio=1 if width else None)
-    for name, model in models:
-        takes = size(model.bytes) if model.bytes else UNKNOWN
-        table.add_row(Text(name), Text(takes), Text(", ".join(model.nodes)))
-    return table
-
-
-def _table(width: int | None) -> Table:
-    return Table(
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-        header_style="dim",
-        expand=width is not None,
-        width=width,
-    )
 
 
 def _event(event: Item) -> Text:

@@ -86,6 +86,24 @@ class TopologyTests(LiveCase):
             self.ask(b"/api/topology", b"If-None-Match: " + fields[b"etag"])[0], b"200"
         )
 
+    def test_model(self) -> None:
+        """
+        A model in memory is told with what it does, by whatever name it was asked for.
+        """
+        self.world = World(models=("m:latest",))
+        self.world.gateway.loaded = lambda name: [{"name": "m:latest"}]
+        client = self.world.client()
+        client.send(post(b"/api/chat"))
+        self.assertEqual(self.node("model:m:latest")["in_flight"], 1)
+        self.world.sweep(1)
+        self.world.node().answer(STREAM + chunks(TOKEN, DONE))
+        self.world.sweep(1)
+        model = self.node("model:m:latest")
+        self.assertEqual(
+            [model[name] for name in ("in_flight", "nodes", "first_token_seconds")], [0, 1, 1.0]
+        )
+        self.assertGreater(model["tokens_per_second"], 0)
+
     def test_head(self) -> None:
         """
         HEAD asks for the same without a body.

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ollama_twisted.pulse import shape
 from ollama_twisted.pulse.document import LONGEST_NAME, MOST_MODELS, Drawing, state_of
 from ollama_twisted.pulse.shape import Copy, Link, Loaded, Server
-from ollama_twisted.pulse.view import Rates
+from ollama_twisted.pulse.view import Rates, Use
 from ollama_twisted.services import Kind
 from ollama_twisted.web.loaded import Model
 from tests import live_document
@@ -96,6 +97,21 @@ class DrawingTests(SynchronousTestCase):
             links["gateway->a"], Link("gateway->a", "gateway", "a", 1, 1.5, 20.0, 800.0)
         )
         self.assertEqual(links["a->model:m:1b"], Copy("a->model:m:1b", "a", "model:m:1b", 80))
+
+    def test_asked(self) -> None:
+        """
+        A model in memory is told with how much it is asked for.
+        """
+        here = knows(node(), "m", "n", loaded=("m", "n"))
+        use = Use(2, Rates(1.5, 20.0, first_token=0.25))
+        told, _ = Drawing().draw(view(here, models={"m": use}))
+        self.assertEqual(
+            [told["model:m"], told["model:n"]],
+            [
+                shape.Model("model:m", "model", "m", 1, 2, 1.5, 20.0, 0.25),
+                shape.Model("model:n", "model", "n", 1, 0, None, None, None),
+            ],
+        )
 
     def test_external(self) -> None:
         """

@@ -57,6 +57,15 @@ class PaceTests(SynchronousTestCase):
             pace.look(float(second), rows)
         self.assertEqual(pace.of("a", 1), (None,))
 
+    def test_from_nothing(self) -> None:
+        """
+        Where rows begin from nothing, a new one has grown since the last look.
+        """
+        pace = Pace(from_nothing=True)
+        pace.look(0, {"a": (1,)})
+        pace.look(1, {"a": (1,), "b": (9,)})
+        self.assertEqual((pace.of("a", 1), pace.of("b", 1)), ((0.0,), (9.0,)))
+
     @given(st.floats(0, 1e12))
     def test_digits(self, value: float) -> None:
         """

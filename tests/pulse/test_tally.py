@@ -32,6 +32,16 @@ class TallyTests(SynchronousTestCase):
         total = self.tallies.gateway
         self.assertEqual((total.requests, total.tokens, total.bytes), (2, 10, 107))
 
+    def test_models(self) -> None:
+        """
+        It counts for its model, too, if that is known, and while it passes.
+        """
+        self.tallies.count(record(), "m:1b")
+        self.tallies.passing(record(), 50, "m:1b")
+        self.tallies.count(record())
+        (tally,) = self.tallies.models.values()
+        self.assertEqual((tally.requests, tally.tokens, tally.bytes), (1, 15, 150))
+
     def test_nobody(self) -> None:
         """
         What no node was asked counts for the gateway alone.

@@ -38,7 +38,14 @@ def told(*nodes: dict[str, Any], **gateway: Any) -> Document:
                 "first_token_seconds": 0.231, "in_flight": 10, "waiting": 0, "clients": 7,
                 "failures_per_second": 0, **gateway,
             },
-            "nodes": [*nodes, {"id": "gateway", "kind": "gateway", "title": "gateway"}],
+            "nodes": [
+                *nodes,
+                {"id": "gateway", "kind": "gateway", "title": "gateway"},
+                {
+                    "id": "model:llama3:8b", "kind": "model",
+                    "in_flight": 2, "tokens_per_second": 9.5,
+                },
+            ],
             "events": [
                 {"seq": number, "time": "2026-11-26T01:02:03Z", "kind": kind, "text": text}
                 for number, (kind, text) in enumerate(
@@ -90,7 +97,7 @@ class ScreenTests(ScreenCase):
             "a     ● healthy     3/8    2.1   92.1  200 ms       0  llama3:8b",
             "b     ■ down        3/8",
             "connection refused",
-            "llama3:8b    5 GB  a",
+            "llama3:8b    5 GB       2    9.5      -  a",
         ):
             self.assertIn(said, text)
         self.assertLess(text.index("b is down: refused"), text.index("a is up"))
