@@ -4,6 +4,8 @@ What the exporter costs beside many connections: CPU for a scrape, and for an in
     python bench/exporter.py [CONNECTIONS]       5000 connections are 10,000 sockets; Linux only
 
 Both ends of every connection are in this process; the exporter is a process of its own.
+An interval is measured twice: while nothing passes, and while every connection carries
+something between two looks.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -39,6 +42,26 @@ def connect(port: int, listener: socket.socket, count: int) -> list[socket.socke
         ends.append(socket.create_connection(("127.0.0.1", port)))
         ends.append(listener.accept()[0])
     return ends
+
+
+def move(ends: list[socket.socket]) -> None:
+    """Have every connection carry a question and an answer."""
+    for client, server in zip(ends[::2], ends[1::2], strict=True):
+        client.send(b"x" * 100)
+        server.recv(100)
+        server.send(b"y" * 300)
+        client.recv(300)
+
+
+def intervals(pid: int, between: Callable[[], None]) -> tuple[float, float]:
+    """Milliseconds of CPU an interval, in the exporter and in its tools."""
+    before, began = cpu(pid), time.monotonic()
+    for number in range(INTERVALS):
+        between()
+        time.sleep(max(began + (number + 1) * INTERVAL - time.monotonic(), 0))
+    after = cpu(pid)
+    own, children = ((b - a) / INTERVALS * 1000 for a, b in zip(before, after, strict=True))
+    return own, children
 
 
 def main(count: int) -> None:
@@ -73,10 +96,10 @@ def main(count: int) -> None:
         shown = next(
             each for each in scrape().splitlines() if each.startswith("ollama_connections{")
         )
-        before = cpu(exporter.pid)
-        time.sleep(INTERVALS * INTERVAL)
-        after = cpu(exporter.pid)
-        own, children = ((b - a) / INTERVALS * 1000 for a, b in zip(before, after, strict=True))
+        own, children = intervals(exporter.pid, lambda: None)
+        moving, of_moving = intervals(exporter.pid, lambda: move(ends))
+        # The exporter has hung up meanwhile: nobody asked for anything.
+        connection.close()
         # Waiting in between, so that a scrape is not paid for with a look.
         idle = own / INTERVAL / 1000
         began, before = time.monotonic(), cpu(exporter.pid)
@@ -88,7 +111,14 @@ def main(count: int) -> None:
         exporter.communicate()
     print(f"{len(ends)} sockets and a listener; the exporter says {shown}")
     print(f"a scrape:    {each:6.2f} ms of CPU")
-    print(f"an interval: {own:6.2f} ms of CPU in the exporter, {children:.2f} ms in its tools")
+    for what, ours, tools in (
+        ("an interval", own, children),
+        ("the same, all sockets moving bytes", moving, of_moving),
+    ):
+        print(
+            f"{what}: {ours:.2f} ms of CPU in the exporter, {tools:.2f} ms in its tools,"
+            f" {ours + tools:.2f} ms in all"
+        )
 
 
 if __name__ == "__main__":

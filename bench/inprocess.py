@@ -38,10 +38,10 @@ from twisted.web.resource import Resource  # noqa: E402
 
 from ollama_twisted.clock import use_monotonic_time  # noqa: E402
 from ollama_twisted.config.resolved import Address, Config, NodeConfig  # noqa: E402
+from ollama_twisted.garbage import spare_the_collector  # noqa: E402
 from ollama_twisted.gateway.accesslog import AccessLog  # noqa: E402
 from ollama_twisted.gateway.core import Gateway  # noqa: E402
 from ollama_twisted.gateway.polling import poll_without_log_context  # noqa: E402
-from ollama_twisted.gateway.service import spare_the_collector  # noqa: E402
 from ollama_twisted.gateway.site import GatewaySite  # noqa: E402
 from ollama_twisted.gateway.transport import eager  # noqa: E402
 from ollama_twisted.gateway.upstream import endpoint_for  # noqa: E402

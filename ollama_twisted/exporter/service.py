@@ -27,6 +27,7 @@ from ollama_twisted.exporter.ownends import OwnEnds
 from ollama_twisted.exporter.processes import ProcessWatch
 from ollama_twisted.exporter.resource import site
 from ollama_twisted.exporter.settings import Settings
+from ollama_twisted.garbage import spare_the_collector
 from ollama_twisted.probe.prober import Estimate, Prober
 from ollama_twisted.web.asking import Asker
 from ollama_twisted.web.listener import Listener
@@ -79,6 +80,7 @@ class ExporterService(MultiService):
 
     def startService(self) -> None:
         super().startService()
+        spare_the_collector()
         self._prober.watch(self.exporter.looked)
         self._prober.start().addErrback(lambda why: _log.failure("probing failed", why))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
@@ -20,6 +19,7 @@ from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 from ollama_twisted import __version__
 from ollama_twisted.config.resolved import Config
 from ollama_twisted.errors import ConfigError
+from ollama_twisted.garbage import spare_the_collector
 from ollama_twisted.gateway.accesslog import AccessLog
 from ollama_twisted.gateway.asking import Asker
 from ollama_twisted.gateway.checks import Checker
@@ -38,8 +38,6 @@ _log = Logger()
 
 SWEEP = 1.0
 FLUSH = 0.5
-#: So many new objects have the youngest searched for cycles; Python's own number is 700.
-COLLECT_AFTER = 10_000
 #: How long the last bytes may take, once all answers have ended.
 FAREWELL = 5.0
 
@@ -156,19 +154,6 @@ class GatewayService(MultiService):
     def first_round(self) -> Deferred[Any]:
         """Fires when every node has been checked once."""
         return self.checker.first_round
-
-
-def spare_the_collector() -> None:
-    """
-    Have the garbage collector walk little, and seldom.
-
-    What is here now stays.  And an exchange leaves no cycles behind: with Python's own
-    threshold, fifty of them under way are enough to have all that they hold walked in
-    search of some.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
 
 
 class _QuietFactory(_HTTP11ClientFactory):

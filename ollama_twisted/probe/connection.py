@@ -186,7 +186,8 @@ def _summed(port: int, rows: list[Row]) -> Connections:
     states = dict.fromkeys(State, 0)
     for state, number in Counter([row[4] for row in rows]).items():
         states[state] += number
-    up = [row for row in rows if row[4] is State.ESTABLISHED]
+    established = State.ESTABLISHED
+    up = [row for row in rows if row[4] is established]
     times = [row[10] for row in up if row[10] is not None]
     rtt = sum(times) / len(times) if times else None
     return Connections(port, states, Counter([row[2] for row in up]), rtt)

@@ -44,9 +44,11 @@ class _Sums:
 
     def tell_apart(self, peer: str, sent: int, received: int) -> None:
         """Add to one client's sums; to nobody's, if there are too many clients already."""
-        if peer not in self.peers and len(self.peers) >= TOLD_APART:
-            peer = ""
-        before = self.peers.get(peer, (0, 0))
+        before = self.peers.get(peer)
+        if before is None:
+            if len(self.peers) >= TOLD_APART:
+                peer = ""
+            before = self.peers.get(peer, (0, 0))
         self.peers[peer] = (before[0] + sent, before[1] + received)
 
 
@@ -239,17 +241,20 @@ class Ledger:
             # Whoever came while only addresses could be seen was counted then.
             if not self._clients or (row[2], row[3]) not in self._clients[row[1]]:
                 sums.opened += 1
-            known = (row.local_port, 0, 0, 0)
-        sent = max(known[1], row.sent or 0)
-        received = max(known[2], row.received or 0)
-        again = known[3]
-        if row.retransmitted is not None:
-            again = max(again, row.retransmitted)
-            sums.retransmitted = (sums.retransmitted or 0) + again - known[3]
-        sums.sent += sent - known[1]
-        sums.received += received - known[2]
-        sums.tell_apart(row.peer_ip, sent - known[1], received - known[2])
-        return (row.local_port, sent, received, again)
+            known = (row[1], 0, 0, 0)
+        _, sent, received, again = known
+        if row[9] is not None:
+            sums.retransmitted = sums.retransmitted or 0
+            if row[9] > again:
+                sums.retransmitted += row[9] - again
+                again = row[9]
+        # No sum ever goes down, whatever a row says.
+        more_sent = max((row[7] or 0) - sent, 0)
+        more_received = max((row[8] or 0) - received, 0)
+        sums.sent += more_sent
+        sums.received += more_received
+        sums.tell_apart(row[2], more_sent, more_received)
+        return (row[1], sent + more_sent, received + more_received, again)
 
     def _remember(self, row: Row) -> None:
         self._bury(row.key or "", (row.peer_ip, row.peer_port))
