@@ -11,7 +11,7 @@ from ollama_twisted.gateway.accesslog import AccessLog
 from ollama_twisted.gateway.connection import NodeConnection
 from ollama_twisted.gateway.failures import Refused
 from ollama_twisted.gateway.live import Live
-from ollama_twisted.gateway.permit import may_manage
+from ollama_twisted.gateway.permit import has_key, may_manage
 from ollama_twisted.gateway.reasons import told_why
 from ollama_twisted.gateway.upstream import EndpointFor, Upstream
 from ollama_twisted.gauges import NodeView, PoolView
@@ -39,6 +39,7 @@ MAX_MODELS = 500
 SEND_LIMIT_IN_LINE = 30.0
 #: How a body is announced whose length is not known.
 CHUNKED = (b"Transfer-Encoding", b"chunked")
+_AUTHORIZATION = frozenset({b"authorization"})
 #: A client's keys are meant for us, or for a node of ours; never for a provider.
 CREDENTIALS = frozenset({b"authorization", b"cookie", b"x-api-key", b"api-key"})
 
@@ -127,6 +128,10 @@ class Gateway:
         extra, drop = self._own_fields.get(node.config.name) or _own_fields(node.config)
         if length is None:
             extra = (*extra, CHUNKED)
+        keys = self.limits.manage_keys
+        if keys and has_key(keys, head.lower.get(b"authorization", b"")):
+            # A client may show it with whatever it asks; it is for us alone.
+            drop = drop | _AUTHORIZATION
         return request_to_node(
             head,
             target=connection.prefix + head.target if connection.prefix else None,

@@ -19,7 +19,7 @@ from ollama_twisted.gateway.errand import Errand, Request
 from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.gateway.failures import AttemptFailed, Refused, nobody_answered
 from ollama_twisted.gateway.fanout import Fanout, Lines, Told, nodes_field
-from ollama_twisted.gateway.naming import targets_of, without_key, without_targets
+from ollama_twisted.gateway.naming import targets_of, without_targets
 from ollama_twisted.gateway.operations import OPERATIONS, anywhere
 from ollama_twisted.gateway.patience import Phase
 from ollama_twisted.gateway.relay import AnswerCut
@@ -83,13 +83,11 @@ class Managing(Exchange):
 
     async def _answer(self) -> None:
         gateway, head = self.gateway, self._head
-        limits, shown = gateway.limits, head.lower.get(b"authorization", b"")
+        shown = head.lower.get(b"authorization", b"")
         if self._route.manages and not gateway.may_manage(self._channel.peer, shown):
-            raise Refused(403, permit.why_not(limits), "not_allowed")
+            raise Refused(403, permit.why_not(gateway.limits), "not_allowed")
         targets = targets_of(head)
         self._head = without_targets(head)
-        if limits.manage_models == "keys":
-            self._head = without_key(self._head)
         self._read_ask()
         self.choice = Choice(gateway, targets, self._ask.model)
         await OPERATIONS.get(self._route.operation, anywhere)(self)

@@ -43,9 +43,3 @@ def without_targets(head: RequestHead) -> RequestHead:
     parts = head.query.split(b"&")
     query = b"&".join(part for part in parts if part.partition(b"=")[0] != PARAMETER)
     return replace(head, query=query, target=head.path + b"?" + query if query else head.path)
-
-
-def without_key(head: RequestHead) -> RequestHead:
-    """The head without what the client has shown to the gateway alone."""
-    fields = [field for field in head.fields if field[0].lower() != b"authorization"]
-    return replace(head, fields=fields)

@@ -531,6 +531,18 @@ class KeyTests(ManagingCase):
             self.assertEqual(self.passed(b"Authorization: " + key), True, key)
             self.assertNotIn(b"authorization", self.world.node().asked().lower())
 
+    def test_elsewhere(self) -> None:
+        """A client may show its key with all that it asks; other credentials are the node's."""
+        for shown, passes in ((b"Bearer s3", False), (b"Bearer mine", True)):
+            for request in (
+                post(b"/api/chat", b'{"model":"m"}', b"Authorization: " + shown),
+                post(b"/api/chat", b'{"model":"m","keep_alive":0}', b"Authorization: " + shown),
+                get(b"/api/blobs/sha256:1", b"Authorization: " + shown, method=b"HEAD"),
+            ):
+                self.have(World("a", limits=self.world.config.gateway))
+                self.client.send(request)
+                self.assertEqual(b"Authorization" in self.world.node().asked(), passes, request)
+
     def test_no_key(self) -> None:
         """Without one, nobody may, on this machine neither; what it takes is said, the keys not."""
         for fields in ((), (b"Authorization: Bearer s5",), (b"Authorization: Basic s3",)):
