@@ -48,11 +48,11 @@ class Listener:
         raise AssertionError(f"not heard: {self.events[-3:]}")
 
 
-def told(kind: str, node: str | None = None) -> Callable[[Any], bool]:
-    """Is an event of that kind, of that node, in a document?"""
+def told(kinds: str, node: str | None = None) -> Callable[[Any], bool]:
+    """Is an event of one of these kinds, of that node, in a document?"""
 
     def found(document: Any) -> bool:
         happened = ((each["kind"], each["node"]) for each in document.get("events", ()))
-        return (kind, node) in happened
+        return any(kind in kinds.split() and of == node for kind, of in happened)
 
     return found
