@@ -166,3 +166,8 @@ class Errand:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abort()
+
+
+def quick(node: Node) -> float:
+    """How long a node may be silent that is asked what it has, while others have told."""
+    return node.config.health.timeout

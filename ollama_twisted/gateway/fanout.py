@@ -120,7 +120,7 @@ class Told:
     def _heard(self, node: str, raw: bytes) -> None:
         try:
             line = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(line, dict):
             told = self.progress.told(node, line)

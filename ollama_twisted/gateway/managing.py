@@ -15,7 +15,7 @@ from ollama_twisted.gateway.body import Body
 from ollama_twisted.gateway.choice import Choice
 from ollama_twisted.gateway.connection import NodeConnection
 from ollama_twisted.gateway.departure import has_left
-from ollama_twisted.gateway.errand import Errand, Request
+from ollama_twisted.gateway.errand import Errand, Request, quick
 from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.gateway.failures import AttemptFailed, Refused, nobody_answered
 from ollama_twisted.gateway.fanout import Fanout, Lines, Told, nodes_field
@@ -158,7 +158,7 @@ class Managing(Exchange):
             chunked=False,
         )
         request = Request(head, Body(), self._channel)
-        errands = [Errand(self.gateway, node, request, self._limit(node)) for node in nodes]
+        errands = [Errand(self.gateway, node, request, quick(node)) for node in nodes]
         await self._run(errands)
         return [errand.result for errand in errands]
 
@@ -225,6 +225,8 @@ class Managing(Exchange):
 
     def _limit(self, node: Node) -> float:
         """How long a node may be silent."""
+        if self._head.method == b"HEAD":
+            return quick(node)
         if self._route.operation not in _TRANSFERS:
             return node.config.timeouts.first_byte
         return SILENT if self.record.streamed else SILENT_TO_THE_END

@@ -73,7 +73,7 @@ def error_in(body: bytes, status: int) -> str:
     """What a node says is wrong, in an answer with this status."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     error = said.get("error") if isinstance(said, dict) else None
     return error if isinstance(error, str) and error else f"it answered {status}"

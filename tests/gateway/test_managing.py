@@ -360,6 +360,12 @@ class PullTests(ManagingCase):
         status, said = self.read()
         self.assertEqual((status, "b: no" in said["error"]), (b"502", True))
 
+    def test_nonsense(self) -> None:
+        """A node that sends what is no JSON, or too much of it, is not believed."""
+        nonsense = chunks(b"{\n", b"[" * 100_000 + b"\n", b'"text"\n')
+        self.answer(a=STREAM + nonsense, b=STREAM + lines({"status": "x"}, SUCCESS))
+        self.assertIn("a: its answer ended without success", told(self.client.read())[-1]["error"])
+
     def test_endless_line(self) -> None:
         """A node that sends a line without end is given up."""
         self.answer(a=STREAM + chunks(*[b"x" * 2**16] * 17, end=False))
@@ -638,6 +644,14 @@ class BlobTests(ManagingCase):
         )
         self.assertEqual(self.upload("sha256:" + "2" * 64), "b")
         self.assertEqual(self.create(self.DIGEST), "b")
+
+    def test_head_silent(self) -> None:
+        """A node that says nothing is not waited for long."""
+        self.head()
+        self.answer(a=NOT_FOUND_HEAD, c=DONE)
+        self.world.sweep(4)
+        first, fields, _ = split(self.client.read())
+        self.assertEqual((first[9:12], fields[b"x-ollama-gateway-nodes"]), (b"200", b"c"))
 
     def test_head_nowhere(self) -> None:
         """It is not if none has it."""
