@@ -9,11 +9,13 @@ const FONTS = {
 };
 const SIGN = { card: 6, chip: 4.5, tag: 3.5, dot: 6.5 };
 const MOST_TEXTS = 4000;
+const LONGEST = 100;
 
 const texts = new Map();
 
 /** As much of a text as there is room for. */
-function fitted(pen, text, room) {
+function fitted(pen, whole, room) {
+  const text = whole.slice(0, LONGEST);
   const key = `${pen.font} ${Math.round(room)} ${text}`;
   let found = texts.get(key);
   if (found !== undefined) return found;

@@ -88,9 +88,14 @@ class Table {
     });
   }
 
+  #order() {
+    return this.#sort.falling ? "descending" : "ascending";
+  }
+
   #header([title, value], items) {
     const numeric = items.some((each) => known(value(each)));
     const head = el("th", { scope: "col", class: numeric ? "number" : null });
+    if (this.#sort.column === title) head.setAttribute("aria-sort", this.#order());
     head.append(el("button", {
       type: "button",
       onclick: () => {
@@ -98,7 +103,7 @@ class Table {
         // Numbers are looked at from the largest down.
         this.#sort = { column: title, falling: same ? !this.#sort.falling : numeric };
         for (const each of this.head.children) each.removeAttribute("aria-sort");
-        head.setAttribute("aria-sort", this.#sort.falling ? "descending" : "ascending");
+        head.setAttribute("aria-sort", this.#order());
         this.again();
       },
     }, title));

@@ -77,7 +77,8 @@ export class View3D {
     for (const name of ["pointermove", "pointerdown", "wheel"]) {
       this.space.addEventListener(name, () => this.#wake(AWAKE), { passive: true, capture: true });
     }
-    document.addEventListener("visibilitychange", () => this.#seen());
+    this.gone = new AbortController();
+    document.addEventListener("visibilitychange", () => this.#seen(), { signal: this.gone.signal });
   }
 
   async #build(ForceGraph3D, lost) {
@@ -113,6 +114,8 @@ export class View3D {
     canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault();
       this.hide();
+      this.gone.abort();
+      this.drawn._destructor();
       lost();
     });
     this.drawn.pauseAnimation();
@@ -256,7 +259,6 @@ export class View3D {
     this.orbit.zoom(factor, this.scene.still ? 0 : GLIDE / 3);
   }
 
-  /** Have it turn by itself, or not. */
   turn() {
     this.orbit.swaying = !this.orbit.swaying;
   }

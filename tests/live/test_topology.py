@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.live.browser import Browser, browser
 from tests.live.exporters import RunningExporter
-from tests.live.gateways import RunningGateway
+from tests.live.gateways import RunningGateway, free_port
 from tests.live.simulated import SimulatedNode
 from tests.live.test_pages import ENTER, ESCAPE, TAB, LookingCase, PageCase
 
@@ -152,6 +153,59 @@ class HappeningTests(PageCase):
         self.gateway.stop()
         page.until(lambda: page.find("#live").get_attribute("data-state") == "disconnected")
         self.assertTrue(any("gpu-1" in each for each in self.topology.nodes()))
+
+
+class _Frames(BaseHTTPRequestHandler):
+    """A page that shows another one, whose address is its query, in a frame."""
+
+    def do_GET(self) -> None:
+        shown = f'<iframe src="{urlsplit(self.path).query}"></iframe>'.encode()
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.send_header("content-length", str(len(shown)))
+        self.end_headers()
+        self.wfile.write(shown)
+
+    def log_message(self, format: str, *values: object) -> None:
+        """Overridden: the base class prints a line for each request."""
+
+
+class FramedTests(SynchronousTestCase):
+    """Somebody else's page, which shows the topology in a frame."""
+
+    def setUp(self) -> None:
+        self.page = browser()
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Frames)
+        self.addCleanup(server.server_close)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        self.origin = f"http://127.0.0.1:{server.server_port}"
+        self.addCleanup(self.page.driver.switch_to.default_content)
+
+    def shown(self, *framed_by: str) -> str:
+        """The title of what is in the frame, of a gateway that lets these show it."""
+        gateway = RunningGateway({"a": free_port()}, gateway={"framed_by": framed_by})
+        self.addCleanup(gateway.stop)
+        self.page.open(f"{self.origin}/?{gateway.url}/topology")
+        self.page.driver.switch_to.frame(0)
+        self.page.until(lambda: self.page.run("return document.readyState") == "complete")
+        title: str = self.page.run("return document.title")
+        return title
+
+    def test_named(self) -> None:
+        """
+        Whose origin is named in the configuration may.
+        """
+        self.assertIn("Topology", self.shown(self.origin))
+        self.page.until(lambda: self.page.find("#picture").is_displayed())
+
+    def test_not_named(self) -> None:
+        """
+        Nobody else may.
+        """
+        self.assertNotIn("Topology", self.shown())
 
 
 class LookingTests(LookingCase):
