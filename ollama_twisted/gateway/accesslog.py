@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, BinaryIO, cast
 
 import msgspec
@@ -221,13 +220,7 @@ def _micro(seconds: float) -> float:
 
 
 def _text(value: bytes) -> str:
-    return _known_text(value[:MAX_VALUE])
-
-
-# The same clients ask in the same ways for the same paths.
-@lru_cache(1024)
-def _known_text(value: bytes) -> str:
-    return value.decode("latin-1")
+    return value[:MAX_VALUE].decode("latin-1")
 
 
 _MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
