@@ -71,7 +71,7 @@ function choose(id) {
   if (id !== null) {
     view.reveal(id);
     panel.title.focus({ preventScroll: matchMedia("(min-width: 56rem)").matches });
-  } else if (before !== null && find("side").contains(document.activeElement)) picker.focus(before) || find("search").focus();
+  } else if (before !== null && find("side").contains(document.activeElement)) (view === views.table ? view : picker).focus(before) || find("search").focus();
   view.redraw();
 }
 
@@ -126,7 +126,8 @@ async function look(name) {
   }
   for (const input of document.querySelectorAll('input[name="view"]')) input.checked = input.value === name;
   find("legend").hidden = name === "table";
-  picture.hidden = name === "table";
+  // The table has buttons of its own.
+  find("picker").hidden = picture.hidden = name === "table";
   point(null, 0, 0);
   if (view !== next || !shown) {
     view.hide();

@@ -151,6 +151,13 @@ export class TableView {
     this.update();
   }
 
+  /** Give the focus to a node's button; whether it has one. */
+  focus(id) {
+    const button = [...this.nodes.body.children].find((each) => each.kept === id)?.querySelector("button");
+    button?.focus();
+    return Boolean(button);
+  }
+
   fit() {}
 
   reveal() {}

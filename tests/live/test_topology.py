@@ -314,6 +314,31 @@ class LookingTests(LookingCase):
         page.find("#search").send_keys("nothing-is-called-so")
         page.until(lambda: "No node is like that." in page.text("#tables"))
 
+    def test_table_keys(self) -> None:
+        """
+        From a row into the details and back.
+        """
+        page = self.topology.open("?view=table").page
+        self.topology.until_view("table")
+        page.run("document.querySelectorAll('#tables tbody button')[2].focus()")
+        name = page.focus()
+        page.press(ENTER)
+        page.until(lambda: self.topology.details() == name)
+        page.press(ESCAPE)
+        page.until(lambda: not self.topology.details())
+        self.assertEqual(page.focus(), name)
+
+    def test_help(self) -> None:
+        """
+        What the keys do can be read by everybody, and put away again.
+        """
+        page = self.topology.open("?view=2d").page
+        page.press("?")
+        page.until(lambda: "Shift Tab" in page.text("#help"))
+        self.assertEqual(page.faults(), [])
+        page.press(ESCAPE)
+        page.until(lambda: not page.find("#help").is_displayed())
+
     def test_sorted(self) -> None:
         """
         A column's head sorts by it, and again the other way.
