@@ -35,8 +35,8 @@ class Listener:
             elif not line and self._answer.isclosed():
                 raise AssertionError("the stream has ended")
 
-    def until(self, wanted: Callable[[Any], bool]) -> tuple[Any, float]:
-        """Wait for a document that is wanted; that, and the seconds that took."""
+    def until(self, wanted: Callable[[Any], bool]) -> Any:
+        """Wait for a document that is wanted."""
         asked = time.monotonic()
         while time.monotonic() - asked < PATIENCE:
             try:
@@ -44,7 +44,7 @@ class Listener:
             except TimeoutError:
                 break
             if wanted(document):
-                return document, time.monotonic() - asked
+                return document
         raise AssertionError(f"not heard: {self.events[-3:]}")
 
 

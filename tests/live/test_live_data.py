@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.live.child import PATIENCE
 from tests.live.gateways import RunningGateway
 from tests.live.listening import Listener, told
 from tests.live.simulated import SimulatedNode
 from tests.live.test_gateway import HELLO, MODEL, QUICK, GatewayCase
 
-#: What is promised: so long after it has happened, it is seen.
-SEEN = 2.0
+#: Longer than anybody waits here: what is asked for so seldom is not how it was found out.
+NEVER = 3600
 
 
 class EventsTests(GatewayCase):
-    """A gateway that checks as often as it does unless told otherwise."""
+    """
+    A gateway whose checks are too seldom, or too patient, to be what tells of a change.
 
-    def setUp(self) -> None:
+    What is promised within two seconds is thus seen without a watch, by which of its ways
+    it came.
+    """
+
+    def begin(self, **health: float) -> None:
         self.nodes = {"one": self.node(), "two": self.node()}
         ports = {name: node.port for name, node in self.nodes.items()}
-        self.running = RunningGateway(ports, health={"interval": 2}, strategy="round_robin")
+        self.running = RunningGateway(ports, health=health, strategy="round_robin")
         self.addCleanup(self.running.stop)
         self.running.until_healthy(*ports)
         self.listener = Listener(self.running)
@@ -41,34 +47,35 @@ class EventsTests(GatewayCase):
             return answer.getheader("X-Ollama-Gateway-Node") or ""
 
     def test_killed_and_back(self) -> None:
-        """A node that is killed is seen to be gone, though nobody asks it; and to come back."""
+        """
+        A node that is killed is gone with the first check, though nobody asks it; and comes back.
+        """
+        self.begin(interval=2, fall=100)
         port = self.nodes["one"].port
         self.nodes["one"].process.kill()
-        document, took = self.listener.until(told("ejected", "one"))
+        document = self.listener.until(told("ejected", "one"))
         self.assertEqual(self.state(document, "one"), "ejected")
-        # On top of the interval of the checks: the delay of a busy machine.
-        self.assertLess(took, 2 * SEEN)
         self.assertEqual({self.chat() for _ in range(4)}, {"two"})
         self.nodes["one"].stop()
         self.addCleanup(SimulatedNode(*QUICK, port=port).stop)
-        # It may have been found down before it was there again.
-        self.listener.until(told("readmitted up", "one"))
+        self.listener.until(told("readmitted", "one"))
 
     def test_killed_at_work(self) -> None:
-        """One that holds connections of ours is seen to be gone at once."""
+        """One that holds connections of ours is checked because it has closed them."""
+        # Its next turn would come after we have ceased to wait, the check for doubt comes before.
+        self.begin(interval=1.2 * PATIENCE)
         self.assertEqual({self.chat() for _ in range(4)}, {"one", "two"})
         self.nodes["one"].process.kill()
-        _, took = self.listener.until(told("ejected", "one"))
-        self.assertLess(took, SEEN)
+        self.listener.until(told("ejected", "one"))
 
     def test_loaded(self) -> None:
         """
         A model that is loaded is seen in memory, whoever had it loaded; what nodes work on is
         seen while they do, and in the history.
         """
+        self.begin(interval=2, models_interval=NEVER)
         self.nodes["two"].get("POST", "/api/chat", {**HELLO, "stream": False})
-        document, took = self.listener.until(told("model_loaded", "two"))
-        self.assertLess(took, 2 * SEEN)
+        document = self.listener.until(told("model_loaded", "two"))
         (node,) = (each for each in document["nodes"] if each["id"] == "two")
         self.assertEqual([each["name"] for each in node["loaded"]], [MODEL])
         self.assertIn(f"two->model:{MODEL}", [each["id"] for each in document["links"]])
@@ -84,14 +91,14 @@ class EventsTests(GatewayCase):
         A node that is drained ends its stream, and gets nothing new until it resumes; when the
         gateway stops, who listens is not waited for.
         """
+        self.begin(interval=NEVER)
         answer = self.running.open("POST", "/api/chat", HELLO)
         first = answer.getheader("X-Ollama-Gateway-Node") or ""
         (other,) = {"one", "two"} - {first}
         drained = self.running.get("POST", f"/nodes/{first}/drain")
         self.assertEqual(drained["draining"], True)
-        document, took = self.listener.until(told("draining", first))
+        document = self.listener.until(told("draining", first))
         self.assertEqual(self.state(document, first), "draining")
-        self.assertLess(took, SEEN)
         self.assertEqual({self.chat() for _ in range(4)}, {other})
         self.assertTrue(json.loads(answer.read().splitlines()[-1])["done"])
         self.running.get("POST", f"/nodes/{first}/resume")
