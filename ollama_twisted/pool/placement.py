@@ -17,6 +17,7 @@ BOUND = 1.25
 
 # What `adaptive` thinks that things cost, in requests in flight on a node of weight 1.
 LOADING = 4.0
+LOADING_FIRST = 1.5  # on a node that holds nothing yet: nobody else loses anything by it
 OTHER_OPTIONS = 1.0
 EACH_HELD, MOST_HELD = 0.25, 1.0
 AWAY = 2.0
@@ -148,7 +149,7 @@ def _cost(node: Node, want: Want, home: str | None) -> float:
     cost = _load(node)
     warmth, held = _work(node, want)
     if warmth:
-        cost += LOADING + min(MOST_HELD, EACH_HELD * held)
+        cost += LOADING + min(MOST_HELD, EACH_HELD * held) if held else LOADING_FIRST
         if warmth is Warmth.OTHER_OPTIONS:
             cost += OTHER_OPTIONS
     if home is not None and node.name != home:

@@ -2,7 +2,8 @@
 Ten thousand sockets, and what it costs to look at them.
 
 Run as ``unshare -n python -m tests.live.crowd``; prints, as one object of JSON,
-the CPU seconds of each interval, children included.
+the CPU seconds of each interval, children included, and those of ``ss`` alone, which
+is what they are held against: no two machines take equally long.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import subprocess
 from itertools import pairwise
 
+from ollama_twisted.probe import ss
 from tests.live.accounting import Watcher
 
 CLIENTS = 5000
@@ -35,18 +37,30 @@ def main() -> None:
         held += [client, server]
     watcher = Watcher(1.0, port)
     watcher.wait(1)
-    watcher.wait(LOOKS // 2)
+    alone = []
+    for _ in range(LOOKS // 2):
+        watcher.wait(1)
+        alone.append(_dump(port))
     idle = len(watcher.snapshots)
     for _ in range(LOOKS // 2):
         # Every one of them has something to tell at every look.
         for server in held[1::2]:
             server.sendall(b"a")
         watcher.wait(1)
+        alone.append(_dump(port))
     watcher.stop()
     cpu = [each["cpu"] for each in watcher.snapshots]
     spent = [later - before for before, later in pairwise(cpu)]
     last = watcher.snapshots[-1]["ports"][str(port)]
-    print(json.dumps({"idle": spent[: idle - 1], "busy": spent[idle - 1 :], "last": last}))
+    told = {"ss": alone, "idle": spent[: idle - 1], "busy": spent[idle - 1 :], "last": last}
+    print(json.dumps(told))
+
+
+def _dump(port: int) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(ss.dump_command([port]), check=True, stdout=subprocess.PIPE)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import Any
 from unittest import SkipTest
 
@@ -25,8 +26,8 @@ from ollama_twisted.probe.snapshot import Reason, Snapshot
 from tests import parts
 from tests.live.child import ROOT
 
-# A look at ten thousand sockets may cost so much CPU in all, children included.
-LIMIT = 0.060
+# A look at ten thousand sockets may cost so many times what ss alone takes to tell of them.
+LIMIT = 0.060 / 0.033
 
 
 def apart(module: str) -> Any:
@@ -97,22 +98,16 @@ class CostTests(SynchronousTestCase):
 
     def test_crowd(self) -> None:
         """
-        A look at ten thousand sockets costs at most 60 ms of CPU, children included.
+        A look at ten thousand sockets costs no more than the system's own dump and as much again.
         """
-        # Whoever else uses this machine makes every millisecond longer; the
-        # quietest look of some tells what the work itself costs.
-        idle: list[float] = []
-        busy: list[float] = []
-        for _ in range(3):
-            report = apart("tests.live.crowd")
-            self.assertEqual(report["last"]["established"], 5000)
-            idle += report["idle"]
-            busy += report["busy"]
-            if min(idle) < LIMIT:
-                break
-        self.assertLess(min(idle), LIMIT, idle)
+        # Where that dump takes 33 ms this is 60 ms of CPU; but no two machines, and no two
+        # moments of a shared one, take equally long, so both are taken by turns.
+        report = apart("tests.live.crowd")
+        self.assertEqual(report["last"]["established"], 5000)
+        limit = LIMIT * median(report["ss"])
+        self.assertLess(median(report["idle"]), limit, report)
         # With every connection moving at every look; not promised, but watched.
-        self.assertLess(min(busy), 1.5 * LIMIT, busy)
+        self.assertLess(median(report["busy"]), 1.5 * limit, report)
 
 
 class ToolsTests(TestCase):

@@ -195,10 +195,18 @@ class AdaptiveTests(SynchronousTestCase):
     def test_warm(self) -> None:
         """A load is avoided, until those who wait cost more."""
         strategy = Adaptive(Random(1))
-        warm, cold = holding("a", "m:1b", in_flight=3), holding("b")
+        warm, cold = holding("a", "m:1b", in_flight=4), holding("b", "n:1b")
         self.assertEqual(strategy.best([warm, cold], Want("m:1b")), [warm])
         warm.in_flight = 5
         self.assertEqual(strategy.best([warm, cold], Want("m:1b")), [cold])
+
+    def test_idle(self) -> None:
+        """A node that holds nothing is not left idle beside one that is at work on several."""
+        strategy = Adaptive(Random(1))
+        warm, empty = holding("a", "m:1b", in_flight=1), holding("b")
+        self.assertEqual(strategy.best([warm, empty], Want("m:1b")), [warm])
+        warm.in_flight = 2
+        self.assertEqual(strategy.best([warm, empty], Want("m:1b")), [empty])
 
     @given(prefixes, prefixes)
     def test_stays(self, one: int, other: int) -> None:
