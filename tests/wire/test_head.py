@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -498,6 +498,8 @@ class HeadProperties(SynchronousTestCase):
     @given(st.binary(max_size=200))
     def test_garbage(self, block: bytes) -> None:
         """Garbage is refused as such, and nothing else happens."""
+        # Hypothesis tries what it finds in our own modules, too, and that may be a whole head.
+        assume(b"HTTP/1." not in block)
         with self.assertRaises(BadRequest):
             read_request(block)
         with self.assertRaises(BadAnswer):
