@@ -61,8 +61,8 @@ class NodeConnection(TwistedProtocol):
     """
     A connection to one node.
 
-    ``ask`` sends a request and gives the head of its answer; ``relay_to`` must
-    follow at once, in the same turn, or ``abort``.
+    ``ask`` sends a request and gives the head of its answer; ``take_whole`` that gives
+    something, ``relay_to`` or ``abort`` must follow at once, in the same turn.
     """
 
     transport: Any
@@ -127,16 +127,21 @@ class NodeConnection(TwistedProtocol):
         """Does the node not take for now what comes of an upload?"""
         return isinstance(self._upload, Taker) and self._upload.paused
 
+    def take_whole(self) -> bytes | None:
+        """All of the answer's body, if it came with the head; the answer has then ended."""
+        body = self._buffer
+        if self._body is None or self._length != len(body):
+            return None
+        self._buffer = b""
+        self._free(b"")
+        return body
+
     def relay_to(self, sink: Sink) -> None:
         """Give the answer's body to ``sink``, beginning with what has come already."""
         self._sink = sink
         rest, self._buffer = self._buffer, b""
         if self._body is None:
             self._end(rest)
-        elif self._length == len(rest):
-            # A short answer, whole in the first read.
-            sink.part(rest, rest)
-            self._end(b"")
         elif rest:
             self._feed(rest)
         else:
@@ -209,7 +214,14 @@ class NodeConnection(TwistedProtocol):
             self._end(rest)
 
     def _end(self, rest: bytes) -> None:
-        sink, self._sink, self._body = self._sink, None, None
+        sink, self._sink = self._sink, None
+        self._free(rest)
+        assert sink is not None
+        sink.ended()
+
+    def _free(self, rest: bytes) -> None:
+        """This answer is over: the next request may come, if there may be one."""
+        self._body = None
         if self._keep_alive and not rest and self._upload is None:
             self._state = _IDLE
             self.reused = True
@@ -219,8 +231,6 @@ class NodeConnection(TwistedProtocol):
             self.abort()
         else:
             self.close()
-        assert sink is not None
-        sink.ended()
 
     def break_off(self, why: str) -> None:
         """End an answer that has begun; its sink is told why."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
@@ -20,8 +21,8 @@ from ollama_twisted.gateway.failures import (
 )
 from ollama_twisted.gateway.patience import Patience, Phase
 from ollama_twisted.gateway.reasons import fields_of, note_choice
-from ollama_twisted.gateway.relay import AnswerCut, Relay, relay_for
-from ollama_twisted.gateway.task import Task
+from ollama_twisted.gateway.relay import AnswerCut, Relay, pass_whole, relay_for
+from ollama_twisted.gateway.task import Signal, Task
 from ollama_twisted.gateway.turn import Turn
 from ollama_twisted.gateway.upload import Upload
 from ollama_twisted.pool.eligibility import Want
@@ -36,6 +37,7 @@ from ollama_twisted.wire.stream import Watch
 if TYPE_CHECKING:
     from ollama_twisted.gateway.channel import Channel
     from ollama_twisted.gateway.core import Gateway
+    from ollama_twisted.gateway.lists import Listed
 
 _log = Logger()
 
@@ -147,13 +149,19 @@ class Exchange:
     def _account(self) -> None:
         self._gateway.account(self.record)
 
-    async def _answer(self) -> None:
+    def _answer(self) -> Coroutine[Any, Any, None]:
+        # Not a coroutine itself: each one within another costs at every wait.
         self._read_ask()
         own = self._gateway.own_list(self._head, self._ask)
-        if own is not None and (listed := await own) is not None:
-            self._answer_own(200, listed.body, *listed.fields)
+        want = self._gateway.want_of(self._route, self._ask)
+        return self._ask_nodes(want) if own is None else self._list(own, want)
+
+    async def _list(self, own: Coroutine[Any, Any, Listed | None], want: Want) -> None:
+        listed = await own
+        if listed is None:
+            await self._ask_nodes(want)
         else:
-            await self._ask_nodes(self._gateway.want_of(self._route, self._ask))
+            self._answer_own(200, listed.body, *listed.fields)
 
     def _read_ask(self) -> None:
         route, looks = self._route, self._gateway.pool.looks
@@ -184,7 +192,7 @@ class Exchange:
                         tried[name] = busy
                         following = self._another(want, tried)
                     if following is None:
-                        await self._relay_answer(lease, connection, answer)
+                        await self._pass_on(lease, connection, answer)
                         return
                     # Nothing of this answer was read beyond its head.
                     connection.abort()
@@ -196,14 +204,12 @@ class Exchange:
 
     async def _wait_in_line(self, want: Want) -> Lease | None:
         """A place on a node, once there is one."""
-        began = self._gateway.seconds()
         self._turn = turn = Turn(self._gateway, want)
         self._wait(Phase.PLACE, self._gateway.config.line.wait_timeout)
         try:
-            return await turn.taken()
+            return await turn.taken(self.record)
         finally:
             self._turn = None
-            self.record.waited = self._gateway.seconds() - began
 
     def _another(self, want: Want, tried: dict[str, AttemptFailed]) -> Lease | None:
         """A place on a node that was not asked yet, if there is one at once."""
@@ -227,48 +233,42 @@ class Exchange:
         connection = await upstream.connect()
         return connection, await self._send(lease, connection)
 
-    async def _send(self, lease: Lease, connection: NodeConnection) -> AnswerHead:
+    def _send(self, lease: Lease, connection: NodeConnection) -> Signal[AnswerHead]:
         gateway, head, body = self._gateway, self._head, self._body
         request = gateway.head_for(lease.node, connection, head, self._channel, body.length)
         self._connection = connection
         self._wait(_FIRST_BYTE, gateway.first_byte_limit(lease.node, self._ask.model))
-        try:
-            return await connection.ask(request, body, head.method == b"HEAD")
-        except AttemptFailed:
-            self._connection = None
-            raise
+        return connection.ask(request, body, head.method == b"HEAD")
 
-    async def _relay_answer(
-        self, lease: Lease, connection: NodeConnection, answer: AnswerHead
-    ) -> None:
+    async def _pass_on(self, lease: Lease, connection: NodeConnection, answer: AnswerHead) -> None:
         """Pass the answer on.  From here on no other node can take over."""
         gateway, channel, record = self._gateway, self._channel, self.record
-        watch = Watch(record.streamed) if self._route.generates else None
         said = fields_of(gateway.label(lease.node), record)
-        self._relay = relay = relay_for(
-            self._head, answer, channel, said, gateway.seconds, watch, connection.abort
-        )
         record.status = answer.status
         outcome, now = outcome_of(answer.status), gateway.seconds()
         if outcome is _ANSWERED:
             lease.answering(now)
             if lease.loads:
                 gateway.refresh(lease.node.name)
-        self._patience.wait(_BODY, lease.node.config.timeouts.idle, now)
-        channel.produce(connection.transport)
-        try:
-            connection.relay_to(relay)
-            await relay.done
-            self._connection = None
-            lease.outcome(outcome, gateway.seconds())
-            if (self._route.manages or lease.loads) and outcome is _ANSWERED:
-                gateway.refresh(lease.node.name)
-        except AnswerCut:
-            lease.outcome(Outcome.RESET, gateway.seconds())
-            raise
-        finally:
-            channel.produce(None)
-            record.first_at, record.relayed, record.final = relay.told()
+        watch = Watch(record.streamed) if self._route.generates else None
+        whole = connection.take_whole()
+        if whole is not None:
+            # Nearly every GET: there is nothing to wait for, and nothing that may be cut.
+            record.first_at, record.relayed = now, len(whole)
+            record.final = pass_whole(self._head, answer, channel, said, watch, whole)
+        else:
+            self._relay = relay = relay_for(self._head, answer, channel, said, watch, connection)
+            self._wait(_BODY, lease.node.config.timeouts.idle)
+            try:
+                await relay.carry(connection, channel, record)
+            except AnswerCut:
+                lease.outcome(Outcome.RESET, gateway.seconds())
+                raise
+            now = gateway.seconds()
+        self._connection = None
+        lease.outcome(outcome, now)
+        if (self._route.manages or lease.loads) and outcome is _ANSWERED:
+            gateway.refresh(lease.node.name)
 
     def _answer_own(self, status: int, body: bytes, *fields: tuple[bytes, bytes]) -> None:
         self.record.status = status

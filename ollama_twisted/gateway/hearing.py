@@ -5,6 +5,7 @@ from __future__ import annotations
 from ollama_twisted.gateway.connection import NodeConnection
 from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.gateway.recording import Recording
+from ollama_twisted.gateway.task import Signal
 from ollama_twisted.pool.lease import Lease
 from ollama_twisted.wire.head import AnswerHead
 
@@ -19,9 +20,9 @@ class Hearing(Exchange):
 
     __slots__ = ()
 
-    async def _send(self, lease: Lease, connection: NodeConnection) -> AnswerHead:
+    def _send(self, lease: Lease, connection: NodeConnection) -> Signal[AnswerHead]:
         self.record.asked_at = self._gateway.seconds()
-        return await super()._send(lease, connection)
+        return super()._send(lease, connection)
 
     def _account(self) -> None:
         record, body, gateway = self.record, self._body, self._gateway

@@ -112,7 +112,7 @@ class Managing(Exchange):
                     if error.sent and not (error.repeatable and self._route.repeatable):
                         break
                 else:
-                    await self._relay_answer(lease, connection, answer)
+                    await self._pass_on(lease, connection, answer)
                     return
         raise nobody_answered(tried)
 
@@ -236,11 +236,9 @@ class Managing(Exchange):
             limit = SILENT if self.record.streamed else SILENT_TO_THE_END
         super()._wait(phase, limit)
 
-    async def _relay_answer(
-        self, lease: Lease, connection: NodeConnection, answer: AnswerHead
-    ) -> None:
+    async def _pass_on(self, lease: Lease, connection: NodeConnection, answer: AnswerHead) -> None:
         self._last_if_early()
-        await super()._relay_answer(lease, connection, answer)
+        await super()._pass_on(lease, connection, answer)
 
     def answer_own(self, status: int, body: bytes, *fields: tuple[bytes, bytes]) -> None:
         """Answer for the gateway itself."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ollama_twisted.gateway.connection import NodeConnection
 from ollama_twisted.gateway.pagechannel import PageChannel
 from ollama_twisted.gateway.task import Signal
+from ollama_twisted.record import Record
 from ollama_twisted.wire import problems
 from ollama_twisted.wire.framed import Framed, framed_for
 from ollama_twisted.wire.framing import chunk
@@ -69,6 +71,16 @@ class Relay:
         #: Fires with nothing once the answer has passed whole; fails with AnswerCut.
         self.done: Signal[None] = Signal(cancel)
 
+    async def carry(self, connection: NodeConnection, channel: PageChannel, record: Record) -> None:
+        """Write all of the connection's answer to its client, and record what that was."""
+        channel.produce(connection.transport)
+        try:
+            connection.relay_to(self)
+            await self.done
+        finally:
+            channel.produce(None)
+            record.first_at, record.relayed, record.final = self.told()
+
     def part(self, forward: bytes, payload: bytes) -> None:
         frame = self._framed.frame
         if frame is not None:
@@ -119,21 +131,40 @@ def relay_for(
     answer: AnswerHead,
     channel: PageChannel,
     said: bytes,
-    seconds: Callable[[], float],
     watch: Watch | None,
-    cancel: Callable[[], Any],
+    connection: NodeConnection,
 ) -> Relay:
     """What carries ``answer`` to the client of ``channel``; its head is written anew."""
+    head, framed = _begun(request, answer, channel, said)
+    write, seconds = channel.transport.write, channel.site.seconds
+    relay = Relay(write, head, framed, seconds, watch, connection.abort)
+    relay.plain = b"content-encoding" not in answer.lower
+    return relay
+
+
+def pass_whole(
+    request: RequestHead,
+    answer: AnswerHead,
+    channel: PageChannel,
+    said: bytes,
+    watch: Watch | None,
+    body: bytes,
+) -> Final | None:
+    """The same for an answer that is here whole, as long as it said: it goes at once."""
+    head, _ = _begun(request, answer, channel, said)
+    channel.transport.write(head + body)
+    if watch is None:
+        return None
+    watch.see(body)
+    return watch.final()
+
+
+def _begun(
+    request: RequestHead, answer: AnswerHead, channel: PageChannel, said: bytes
+) -> tuple[bytes, Framed]:
     framed = framed_for(answer, request.method, request.minor)
     if framed.closes:
         channel.last()
-    head = answer_to_client(
-        answer,
-        framing=framed.line,
-        said=said,
-        keep_alive=channel.keeps_alive,
-        minor=request.minor,
-    )
-    relay = Relay(channel.transport.write, head, framed, seconds, watch, cancel)
-    relay.plain = b"content-encoding" not in answer.lower
-    return relay
+    alive, minor = channel.keeps_alive, request.minor
+    head = answer_to_client(answer, framing=framed.line, said=said, keep_alive=alive, minor=minor)
+    return head, framed

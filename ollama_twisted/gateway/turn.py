@@ -12,6 +12,7 @@ from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease
 from ollama_twisted.pool.line import LineFull
 from ollama_twisted.pool.pool import Blocked
+from ollama_twisted.record import Record
 
 if TYPE_CHECKING:
     from ollama_twisted.gateway.core import Gateway
@@ -31,14 +32,21 @@ class Turn:
         self._want = want
         self._granted: Deferred[Lease] = Deferred()
 
-    async def taken(self) -> Lease:
+    async def taken(self, record: Record) -> Lease:
         """
-        The place, once there is one.
+        The place, once there is one; how long that took is recorded.
 
         @raise Refused: no node may serve the request, or the line is full, or the
             wait took too long.
         """
-        pool, now = self._gateway.pool, self._gateway.seconds()
+        began = self._gateway.seconds()
+        try:
+            return await self._place(began)
+        finally:
+            record.waited = self._gateway.seconds() - began
+
+    async def _place(self, now: float) -> Lease:
+        pool = self._gateway.pool
         if pool.blocked(self._want, now) is Blocked.NO_NODE:
             raise self._gateway.nobody(self._want)
         try:
