@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ollama_twisted.gateway.accesslog import MAX_WAITING, AccessLog, as_json, as_text
+from ollama_twisted.gateway.accesslog import MAX_WAITING, AccessLog, as_json, as_text, line
 from ollama_twisted.record import Record
 from ollama_twisted.wire.stream import Final
 from tests.gateway.harness import STREAM, World, chunks, get, post, whole
@@ -119,6 +120,22 @@ class LineTests(SynchronousTestCase):
         long = replace(RECORD, model="m" * 10_000, path=b"/" * 10_000, detail="d" * 10_000)
         long = replace(long, failure="x", final=Final(complete=False, error="e" * 10_000))
         self.assertLess(len(as_json(long, 0.0)), 3000)
+
+    @given(
+        st.binary(max_size=100),
+        st.none() | st.text() | st.just(',"duration":0.0,"received":0,"sent":0'),
+        st.text(max_size=20) | st.just("100%d"),
+        st.tuples(*[st.integers(0, 10**13)] * 3).map(sorted),
+    )
+    def test_alike(self, path: bytes, model: str | None, over: str, times: list[int]) -> None:
+        """A line written in the form of those like it says the same as one of its own."""
+        started, first, ended = (time / 1e6 for time in times)
+        for first_at in (0.0, first):
+            record = replace(BARE, path=path, model=model, passed_over=over, received=5)
+            record.started, record.first_at, record.ended = started, first_at, ended
+            for _ in range(2):
+                said = json.loads(as_json(record, 0.0))
+                self.assertEqual(said, json.loads(msgspec.json.encode(line(record, 0.0))))
 
     @given(st.text(), st.binary(max_size=100), st.text())
     def test_anything(self, model: str, path: bytes, error: str) -> None:
