@@ -15,7 +15,7 @@ from prometheus_client.core import Metric
 
 from ollama_twisted.gauges import PoolView, gauges
 from ollama_twisted.record import Record
-from ollama_twisted.series import Count, Distribution
+from ollama_twisted.series import Count, Distribution, Observed
 from ollama_twisted.wire.stream import Final
 
 #: What a model nobody has is called, so that an outsider's inventions stay one series.
@@ -41,12 +41,24 @@ _EACH = ("operation", "model")
 _HEARD = ("model", "node")
 
 
+class _Alike:
+    """Requests that a node answered whole at once, which say no more than this of themselves."""
+
+    __slots__ = ("attempts", "duration", "received", "requests", "sent")
+
+    def __init__(self, duration: Observed) -> None:
+        self.requests = self.attempts = self.received = self.sent = 0
+        self.duration = duration
+
+
 class GatewayMetrics:
     """What has been counted, and a collector of it for a Prometheus registry."""
 
     def __init__(self, view: Callable[[], PoolView], version: str) -> None:
         self._view = view
         self._version = version
+        #: Not to look into five counts each time: bounded as they are, and emptied by a scrape.
+        self._alike: dict[tuple[str, str, str, int], _Alike] = {}
         self._requests = Count("requests", "Requests answered, by status.", (*_EACH, "code"))
         self._failures = Count(
             "request_failures", "Requests without a whole answer, by cause.", (*_EACH, "reason")
@@ -124,6 +136,40 @@ class GatewayMetrics:
 
     def observe(self, record: Record, model: str) -> None:
         """Count one exchange that has ended; ``model`` is what its model is called here."""
+        node = record.node
+        if (
+            not node
+            or record.failure
+            or record.final is not None
+            or record.retries
+            or record.nodes
+            or record.waited is not None
+            or record.asked_at is not None
+        ):
+            self._observe(record, model)
+            return
+        key = record.operation, model, node, record.status
+        alike = self._alike.get(key) or self._new(key)
+        alike.requests += 1
+        alike.attempts += record.attempts
+        alike.received += record.received
+        alike.sent += record.relayed
+        alike.duration.observe(record.ended - record.started)
+
+    def _new(self, key: tuple[str, str, str, int]) -> _Alike:
+        alike = self._alike[key] = _Alike(self._duration.of(*key[:3]))
+        return alike
+
+    def _tell_apart(self) -> None:
+        """Count where it is published what was counted together."""
+        alike, self._alike = self._alike, {}
+        for (operation, model, node, status), each in alike.items():
+            self._requests.of[operation, model, str(status)] += each.requests
+            self._attempts.of[node,] += each.attempts
+            self._received.of[()] += each.received
+            self._sent.of[()] += each.sent
+
+    def _observe(self, record: Record, model: str) -> None:
         operation, node = record.operation, record.node
         if record.failure == "client_left":
             self._left.of[operation, model] += 1
@@ -178,6 +224,7 @@ class GatewayMetrics:
 
     def collect(self) -> Iterable[Metric]:
         """Everything, as Prometheus's client library wants it."""
+        self._tell_apart()
         for each in vars(self).values():
             if isinstance(each, (Count, Distribution)):
                 yield each.family()

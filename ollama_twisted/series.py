@@ -32,7 +32,7 @@ class Count:
         return family
 
 
-class _Tally:
+class Observed:
     """One series of a histogram: how many in each bucket, and their sum."""
 
     __slots__ = ("_bounds", "counts", "sum")
@@ -56,14 +56,14 @@ class Distribution:
         self._text = text
         self._bounds = bounds
         self._labels = labels
-        self._series: dict[tuple[str, ...], _Tally] = {}
+        self._series: dict[tuple[str, ...], Observed] = {}
         if not labels:
             self.of()
 
-    def of(self, *labels: str) -> _Tally:
+    def of(self, *labels: str) -> Observed:
         tally = self._series.get(labels)
         if tally is None:
-            tally = self._series[labels] = _Tally(self._bounds)
+            tally = self._series[labels] = Observed(self._bounds)
         return tally
 
     def family(self) -> Metric:
