@@ -108,6 +108,10 @@ class Body:
             self._file = None
 
 
+#: That of all requests that have none: nothing is ever added to it.
+NO_BODY = Body()
+
+
 def too_long(limit: int, limited_by: str) -> BadRequest:
     """What is said of a body that is longer than it may be, and by which setting."""
     return BadRequest(413, f"the body is longer than {limit} bytes (see {limited_by})")

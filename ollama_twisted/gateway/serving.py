@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ollama_twisted.gateway.body import Body
+from ollama_twisted.gateway.body import NO_BODY, Body
 from ollama_twisted.gateway.exchange import Exchange
 from ollama_twisted.gateway.hearing import Hearing
 from ollama_twisted.gateway.managing import Managing
@@ -27,6 +27,8 @@ def body_for(route: Route, head: RequestHead, channel: Channel) -> Body | Upload
 
     @raise BadRequest: it says itself that it is longer than it may be.
     """
+    if not (head.length or head.chunked or route.passes) and route.model_in is not _MULTIPART:
+        return NO_BODY
     limits = channel.site.limits
     if route.passes:
         return Upload(head, limits, channel, channel.site.seconds)

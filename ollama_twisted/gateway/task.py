@@ -37,23 +37,24 @@ class Signal(Generic[T]):
 
     def fire(self, value: T) -> None:
         """It has happened.  The task goes on in here."""
-        self._settle(value, None)
+        if not self.fired:
+            self._value = value
+            self._settle()
 
     def fail(self, error: BaseException) -> None:
         """It cannot happen any more."""
-        self._settle(None, error)
+        if not self.fired:
+            self._error = error
+            self._settle()
 
     def cancel(self) -> None:
         """Nobody wants it any more."""
         if not self.fired:
             self._cancelled()
-            self._settle(None, CancelledError())
+            self.fail(CancelledError())
 
-    def _settle(self, value: T | None, error: BaseException | None) -> None:
-        if self.fired:
-            return
+    def _settle(self) -> None:
         self.fired = True
-        self._value, self._error = value, error
         task, self._task = self._task, None
         if task is not None:
             task.step()

@@ -86,6 +86,19 @@ class Tallies:
     def count(self, record: Record, model: str = "") -> None:
         """An exchange has ended, one way or another; ``model`` is whose it was, if it is known."""
         name, failure, final = record.node, record.failure, record.final
+        if (
+            final is None
+            and not failure
+            and not record.retries
+            and not model
+            and name in self.nodes
+        ):
+            # Nearly every GET: there is nothing to it but its size.
+            size = record.relayed - record.counted
+            for tally in (self.gateway, self.nodes[name]):
+                tally.requests += 1
+                tally.bytes += size
+            return
         size, tokens, first = record.relayed - record.counted, 0.0, None
         if final is not None and final.generated_tokens is not None:
             tokens = final.generated_tokens - record.reckoned
