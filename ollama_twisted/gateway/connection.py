@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import ITCPTransport
@@ -21,6 +21,7 @@ from ollama_twisted.gateway.failures import (
     Stale,
     Unreachable,
 )
+from ollama_twisted.gateway.sink import Sink
 from ollama_twisted.gateway.task import Signal
 from ollama_twisted.gateway.upload import Taker, Upload
 from ollama_twisted.wire.framing import ChunkedBody, CloseBody, FramingError, LengthBody
@@ -31,19 +32,8 @@ if TYPE_CHECKING:
 
 #: RFC 9110 15.2 lets a server send any number; no honest one sends more.
 MAX_INTERIM = 10
-
-
-class Sink(Protocol):
-    """Who takes an answer's body.  After ``ended`` or ``broke`` it is told no more."""
-
-    def part(self, forward: bytes, payload: bytes) -> None:
-        """Some of the body: as it is framed, and what it carries."""
-
-    def ended(self) -> None:
-        """That was all of it."""
-
-    def broke(self, why: str, at_boundary: bool) -> None:
-        """The rest will never come; ``at_boundary``: no chunk is half sent."""
+#: The body of an answer that came whole, in one read with its head.
+_WHOLE = LengthBody(0)
 
 
 class _State(Enum):
@@ -72,6 +62,8 @@ class NodeConnection(TwistedProtocol):
     idle_since = 0.0
     #: It has carried an answer before, so the node may have closed it meanwhile.
     reused = False
+    #: The head that was written last of a request without a body, behind all that went into it.
+    asked: tuple[tuple[object, ...], bytes] = (), b""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -81,7 +73,6 @@ class NodeConnection(TwistedProtocol):
         self._interim = 0
         self._head_only = False
         self._keep_alive = False
-        self._length: int | None = None
         self._body: ChunkedBody | LengthBody | CloseBody | None = None
         self._sink: Sink | None = None
         self._upload: FileSender | Taker | None = None
@@ -89,8 +80,11 @@ class NodeConnection(TwistedProtocol):
     def connectionMade(self) -> None:
         # Through TLS the option belongs to the transport below, which a
         # wrapped one reaches by itself.
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
+        transport = self.transport
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+            # What wraps us has done its work: an endpoint's, for as long as it connects.
+            self.transport.protocol = self
 
     def ask(self, head: bytes, body: Body | Upload, head_only: bool) -> Signal[AnswerHead]:
         """
@@ -129,10 +123,9 @@ class NodeConnection(TwistedProtocol):
 
     def take_whole(self) -> bytes | None:
         """All of the answer's body, if it came with the head; the answer has then ended."""
-        body = self._buffer
-        if self._body is None or self._length != len(body):
+        if self._body is not _WHOLE:
             return None
-        self._buffer = b""
+        body, self._buffer = self._buffer, b""
         self._free(b"")
         return body
 
@@ -142,6 +135,9 @@ class NodeConnection(TwistedProtocol):
         rest, self._buffer = self._buffer, b""
         if self._body is None:
             self._end(rest)
+        elif self._body is _WHOLE:
+            sink.part(rest, rest)
+            self._end(b"")
         elif rest:
             self._feed(rest)
         else:
@@ -184,11 +180,13 @@ class NodeConnection(TwistedProtocol):
     def _begin(self, head: AnswerHead, rest: bytes) -> None:
         self._state = _ANSWERING
         self._keep_alive = head.keep_alive
-        self._length = head.length
         if self._head_only or head.status in (204, 304):
             self._body = None
         elif head.chunked:
             self._body = ChunkedBody()
+        elif head.length is not None and head.length == len(rest):
+            # Nothing is left to be told from what follows.
+            self._body = _WHOLE if rest else None
         elif head.length is not None:
             self._body = LengthBody(head.length) if head.length else None
         else:

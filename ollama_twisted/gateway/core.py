@@ -39,6 +39,8 @@ MAX_MODELS = 500
 SEND_LIMIT_IN_LINE = 30.0
 #: How a body is announced whose length is not known.
 CHUNKED = (b"Transfer-Encoding", b"chunked")
+#: A head that is longer is written anew each time.
+MAX_KEPT = 2048
 _AUTHORIZATION = frozenset({b"authorization"})
 #: A client's keys are meant for us, or for a node of ours; never for a provider.
 CREDENTIALS = frozenset({b"authorization", b"cookie", b"x-api-key", b"api-key"})
@@ -123,16 +125,20 @@ class Gateway:
         length: int | None,
     ) -> bytes:
         """The head of a client's request as this node gets it; ``None``: with a body in chunks."""
-        has_body = length or head.chunked or b"content-length" in head.lower
         # A node may have left while a connection to it was made.
-        extra, drop = self._own_fields.get(node.config.name) or _own_fields(node.config)
+        extra, drop = own = self._own_fields.get(node.config.name) or _own_fields(node.config)
+        like = channel.peer, channel.proto, head.target, head, own, self.limits
+        if length == 0 and connection.asked[0] == like:
+            # Whoever asks again and again need not have it written anew.
+            return connection.asked[1]
+        has_body = length or head.chunked or b"content-length" in head.lower
         if length is None:
             extra = (*extra, CHUNKED)
         keys = self.limits.manage_keys
         if keys and has_key(keys, head.lower.get(b"authorization", b"")):
             # A client may show it with whatever it asks; it is for us alone.
             drop = drop | _AUTHORIZATION
-        return request_to_node(
+        written = request_to_node(
             head,
             target=connection.prefix + head.target if connection.prefix else None,
             host=connection.host,
@@ -142,6 +148,9 @@ class Gateway:
             extra=extra,
             drop=drop,
         )
+        if not has_body and len(written) <= MAX_KEPT:
+            connection.asked = like, written
+        return written
 
     def first_byte_limit(self, node: Node, model: str | None) -> float:
         """How long the node may stay silent: longer while it must load the model first."""

@@ -60,6 +60,9 @@ class Told:
     error: str = ""
 
 
+_LISTS = frozenset({b"/api/version", b"/api/tags", b"/api/ps", b"/v1/models"})
+
+
 class NodeLists:
     """Answers for all nodes."""
 
@@ -75,6 +78,8 @@ class NodeLists:
         It may turn out to be ``None`` later as well: whoever is asked then says best
         what is wrong.
         """
+        if path not in _LISTS and not path.startswith(b"/v1/models/"):
+            return None
         if path == b"/api/version":
             return self._version()
         if path == b"/api/tags":
@@ -83,9 +88,7 @@ class NodeLists:
             return self._merged("/api/ps", "models", lambda check: check.loaded, merge_loaded)
         if path == b"/v1/models":
             return self._openai_models()
-        if path.startswith(b"/v1/models/") and ask.model is not None:
-            return self._openai_model(ask.model)
-        return None
+        return None if ask.model is None else self._openai_model(ask.model)
 
     async def each(self, path: str, nodes: Iterable[Node], quick: bool = False) -> list[Told]:
         """What these nodes answer at ``path``, each within its own limit of time."""

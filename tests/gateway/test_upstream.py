@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import ConnectionsConfig
@@ -48,6 +50,35 @@ class ReuseTests(SynchronousTestCase):
         self.ask()
         self.assertEqual(len(self.connections), 1)
         self.assertIn(b"GET /api/version", self.connections[0].asked())
+
+    def test_written_again(self) -> None:
+        """What a node is sent tells who asks, for what, and what is configured by then."""
+        asked = []
+        for host, target in [("10.0.0.1", b"/a"), ("10.0.0.1", b"/a"), ("10.0.0.1", b"/b")]:
+            self.world.client(host).send(get(target))
+            asked.append(self.world.node().asked())
+            self.world.node().answer(VERSION)
+        (node,) = self.world.config.nodes
+        node = replace(node, headers=(("X-Team", "ours"),))
+        for config in (self.world.config, replace(self.world.config, nodes=(node,))):
+            self.world.gateway.replace(config)
+            self.world.client("10.0.0.2").send(get(b"/b"))
+            asked.append(self.world.node().asked())
+            self.world.node().answer(VERSION)
+        self.assertEqual(len(self.connections), 1)
+        self.assertEqual(asked[0], asked[1])
+        self.assertEqual(
+            [
+                [line in each for line in (b"GET /a ", b"-For: 10.0.0.1\r\n", b"X-Team: ours\r\n")]
+                for each in asked[1:]
+            ],
+            [
+                [True, True, False],
+                [False, True, False],
+                [False, False, False],
+                [False, False, True],
+            ],
+        )
 
     def test_last_first(self) -> None:
         """Of several, the one that was used last is used next."""
