@@ -17,6 +17,7 @@ PACKAGE = "ollama_twisted"
 PURE = {"audio", "config", "errors", "gauges", "metrics", "pool", "pulse", "series", "wire"}
 PURE |= {"exporter.collector", "exporter.topology", "web.changes", "web.loaded"}
 PURE |= {f"probe.{each}" for each in ("connection", "ss", "proc", "netstat", "lsof", "powershell")}
+PURE |= {"probe.diag"}
 PURE |= {f"probe.{each}" for each in ("traffic", "command", "snapshot", "hint")}
 
 PURE |= {f"top.{each}" for each in ("document", "models", "screen", "table", "words")}

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from ollama_twisted.probe import lsof, netstat, powershell, proc, ss
+from ollama_twisted.probe import diag, lsof, netstat, powershell, proc, ss
 from ollama_twisted.probe.connection import Reading, Row, State
 from ollama_twisted.probe.snapshot import Method, Reason
 
@@ -59,14 +60,16 @@ class Tool:
     One tool: how it is called, and how its text is read.
 
     ``talks``: it is kept running, and answers each line with a line.
+    ``questions``: it is no program but the kernel, asked these; its bytes are no text.
     """
 
     name: str
     argv: Sequence[str]
-    read: Callable[[str], Reading]
+    read: Callable[[Any], Reading]
     method: Method | None = None
     blind: bool = False
     talks: bool = False
+    questions: Sequence[bytes] = ()
 
 
 def tools(platform: str, ports: Sequence[int], root: bool) -> list[Tool]:
@@ -79,7 +82,9 @@ def tools(platform: str, ports: Sequence[int], root: bool) -> list[Tool]:
             return reader.read(text).reading
 
         read_proc = partial(proc.read, little=sys.byteorder == "little")
+        asked = diag.questions(ports)
         return [
+            Tool("netlink", (), diag.Reader().read, Method.SS_POLL, questions=asked),
             Tool("ss", ss.dump_command(ports), read_ss, Method.SS_POLL),
             Tool("proc", proc.COMMAND, read_proc),
             Tool("netstat", netstat.LINUX, netstat.read_linux),
@@ -107,6 +112,11 @@ def judge(tool: Tool, finished: Finished, ports: Sequence[int], encoding: str) -
         denied = re.search(r"permission denied|not permitted|access.{0,4}denied", err, re.I)
         reason = Reason.DENIED if denied else Reason.EXIT
         return Failure(reason, f"{tool.name} ended with {finished.exit_code}: {_first_line(err)}")
+    if tool.questions:
+        reading = tool.read(finished.out)
+        if not reading.believable:
+            return Failure(Reason.PARSE, f"{tool.name} answered what it never answers")
+        return _look(tool, reading.rows, ports)
     out = finished.out.decode(encoding, "replace")
     if "\r" in out:
         out = out.replace("\r\n", "\n")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
@@ -22,6 +22,7 @@ from ollama_twisted.probe.conversation import Conversation
 from ollama_twisted.probe.endings import NAME as EVENTS
 from ollama_twisted.probe.endings import Endings
 from ollama_twisted.probe.hint import hint
+from ollama_twisted.probe.kernel import Kernel
 from ollama_twisted.probe.run import Runner
 from ollama_twisted.probe.snapshot import Method, ProbeReport, Reason, Snapshot
 from ollama_twisted.probe.traffic import Ledger
@@ -38,6 +39,16 @@ class Estimate:
     received: int
 
 
+class Asked(Protocol):
+    """Whoever answers what `Tool.questions` ask."""
+
+    def ask(self, questions: Sequence[bytes]) -> Deferred[Finished]:
+        """All answers in one; never fails."""
+
+    def stop(self) -> None:
+        """Give up what is being asked."""
+
+
 class Prober:
     """
     Keeps a fresh snapshot of some ports.
@@ -46,8 +57,9 @@ class Prober:
     and fires when they are gone.  ``probe`` looks once, now; calls during a look
     share its result, so there is never more than one.  It never fails: what went
     wrong stands in the snapshot.  ``path`` is where the tools are looked for,
-    instead of the system's usual places.  ``own`` holds the ends, address and port,
-    of connections that we make ourselves: they are nobody's clients and left out.
+    instead of the system's usual places; ``kernel`` is asked instead of the one we
+    run on.  ``own`` holds the ends, address and port, of connections that we make
+    ourselves: they are nobody's clients and left out.
     """
 
     _log = Logger()
@@ -62,6 +74,7 @@ class Prober:
         platform: str = sys.platform,
         path: str | None = None,
         own: Container[tuple[str, int]] = (),
+        kernel: Asked | None = None,
     ) -> None:
         self.snapshot = Snapshot()
         self._reactor = reactor
@@ -70,6 +83,7 @@ class Prober:
         self._platform = platform
         self._own = own
         self._runner = Runner(reactor, path)
+        self._kernel = kernel if kernel is not None else Kernel(reactor)
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         self._tools = tools(platform, self._ports, root)
         self._talks = {
@@ -112,7 +126,9 @@ class Prober:
             self._loop.stop()
         if self._endings is not None:
             self._endings.stop()
-        return self._runner.stop().addCallback(lambda _: None)
+        stopped = self._runner.stop()
+        self._kernel.stop()
+        return stopped.addCallback(lambda _: None)
 
     def probe(self) -> Deferred[Snapshot]:
         """Look once."""
@@ -168,7 +184,10 @@ class Prober:
 
     async def _ask(self, tool: Tool) -> Look | Failure:
         talk = self._talks.get(tool.name)
-        run = talk.ask() if talk is not None else self._runner.run(tool.name, tool.argv)
+        if tool.questions:
+            run = self._kernel.ask(tool.questions)
+        else:
+            run = talk.ask() if talk is not None else self._runner.run(tool.name, tool.argv)
         finished = await run
         look = judge(tool, finished, self._ports, self._encoding)
         self._record(tool.name, finished, look if isinstance(look, Failure) else None)

@@ -101,12 +101,13 @@ class Clients:
 class Watcher:
     """A prober as another user, and what it said last."""
 
-    def __init__(self, interval: float, port: int) -> None:
+    def __init__(self, interval: float, port: int, *options: str) -> None:
         self.interval = interval
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.live.watching", str(port)),
                 *("--uid", str(NOBODY), "--interval", str(interval)),
+                *options,
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -143,7 +144,11 @@ def main() -> None:
         *("--tokens-per-second", "1000", "--first-token-delay", "0.01", "--load-time", "0"),
         *("--slots", "0", "--queue", "10000"),
     )
-    watchers = [Watcher(interval, node.port) for interval in (1.0, 5.0)]
+    watchers = [
+        Watcher(interval, node.port, *options)
+        for options in ((), ("--no-netlink",))
+        for interval in (1.0, 5.0)
+    ]
     for each in watchers:
         each.wait(1)
     clients = Clients(node.port)

@@ -20,11 +20,13 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ollama_twisted.probe.command import Finished, Look, judge, tools
 from ollama_twisted.probe.connection import count
+from ollama_twisted.probe.kernel import Kernel
 from ollama_twisted.probe.prober import Prober
 from ollama_twisted.probe.run import Runner
 from ollama_twisted.probe.snapshot import Reason, Snapshot
 from tests import parts
 from tests.live.child import ROOT
+from tests.probe.children import Refusing
 
 # A look at ten thousand sockets may cost so many times what ss alone takes to tell of them.
 LIMIT = 0.060 / 0.033
@@ -56,8 +58,8 @@ class AccountingTests(SynchronousTestCase):
         """
         Hundreds of connections, most shorter than a look, are accounted to the byte without root.
 
-        Whatever the interval, in both directions; a connection that is reset may
-        be wrong by one byte.
+        Whatever the interval and whoever is asked, in both directions; a connection
+        that is reset may be wrong by one byte.
         """
         report = apart("tests.live.accounting")
         truth = report["truth"]
@@ -73,7 +75,10 @@ class AccountingTests(SynchronousTestCase):
             self.assertEqual((port["opened"], port["closed"]), (truth["connections"],) * 2)
             # So few can be seen at a time that dumps alone would have missed most.
             self.assertLess(told["most"], truth["connections"] / 3)
-        self.assertEqual([told["interval"] for told in report["told"]], [1.0, 5.0])
+        self.assertEqual(
+            [(told["interval"], told["last"]["source"]) for told in report["told"]],
+            [(1.0, "netlink"), (5.0, "netlink"), (1.0, "ss"), (5.0, "ss")],
+        )
         self.assertEqual(report["left"], [], "children that outlived their prober")
 
     def test_overflow(self) -> None:
@@ -131,12 +136,16 @@ class ToolsTests(TestCase):
             runner = Runner(reactor)
             seen = {}
             for tool in tools(sys.platform, [port], os.geteuid() == 0):
-                look = judge(tool, await runner.run(tool.name, tool.argv), [port], "utf-8")
+                if tool.questions:
+                    finished = await Kernel(reactor).ask(tool.questions)
+                else:
+                    finished = await runner.run(tool.name, tool.argv)
+                look = judge(tool, finished, [port], "utf-8")
                 assert isinstance(look, Look), look
                 found = count(look.rows, [port])[port]
                 seen[tool.name] = (found.established, found.listening, dict(found.peers))
         right = (3, True, {"::1": 3})
-        self.assertEqual(seen, dict.fromkeys(("ss", "proc", "netstat", "lsof"), right))
+        self.assertEqual(seen, dict.fromkeys(("netlink", "ss", "proc", "netstat", "lsof"), right))
 
 
 class LackingTests(TestCase):
@@ -144,8 +153,9 @@ class LackingTests(TestCase):
 
     timeout = 60
 
-    async def look(self, *names: str, ss: str = "") -> Snapshot:
+    async def look(self, *names: str, ss: str = "", netlink: bool = False) -> Snapshot:
         """What is seen of one connection with these tools alone."""
+        kernel = None if netlink else Refusing()
         folder = Path(self.mktemp()).resolve()
         folder.mkdir()
         for name in (*names, "setsid"):
@@ -158,7 +168,7 @@ class LackingTests(TestCase):
             self.port = listener.getsockname()[1]
             held.enter_context(socket.create_connection(("127.0.0.1", self.port)))
             held.enter_context(listener.accept()[0])
-            prober = Prober(reactor, [self.port], interval=60, path=str(folder))
+            prober = Prober(reactor, [self.port], interval=60, path=str(folder), kernel=kernel)
             try:
                 return await prober.start()
             finally:
@@ -177,6 +187,16 @@ class LackingTests(TestCase):
         self.assertEqual((traffic.method, traffic.quality), ("ss_poll", "lower_bound"))
         self.assertIn("invalid option", seen.hint)
 
+    async def test_kernel_alone(self) -> None:
+        """
+        Without any tool the kernel tells of connections and of a lower bound of their bytes.
+        """
+        seen = await self.look(netlink=True)
+        traffic = seen.traffic[self.port]
+        self.assertEqual((seen.source, seen.connections[self.port].established), ("netlink", 1))
+        self.assertEqual((traffic.method, traffic.quality), ("ss_poll", "lower_bound"))
+        self.assertIn("ss is not installed", seen.hint)
+
     async def test_no_ss(self) -> None:
         """
         Without ss the others count connections, and bytes are absent.
@@ -193,8 +213,13 @@ class LackingTests(TestCase):
         """
         seen = await self.look()
         self.assertEqual((seen.source, seen.connections, seen.traffic), (None, {}, {}))
-        self.assertEqual({each.failures[Reason.NOT_FOUND] for each in seen.probes.values()}, {1})
-        self.assertEqual(set(seen.probes), {"ss", "ss_events", "proc", "netstat", "lsof"})
+        self.assertEqual(
+            {name: [reason for reason in Reason if each.failures[reason]]
+             for name, each in seen.probes.items()},
+            {"netlink": [Reason.DENIED]} | {
+                name: [Reason.NOT_FOUND] for name in ("ss", "ss_events", "proc", "netstat", "lsof")
+            },
+        )  # fmt: skip
 
 
 SCRIPTS = {

@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred
 
 from ollama_twisted.probe.prober import Prober
 from ollama_twisted.probe.snapshot import Snapshot
+from tests.probe.children import Refusing
 
 
 def told(snapshot: Snapshot) -> dict[str, object]:
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--uid", type=int, default=None)
     parser.add_argument("--interval", type=float, default=1.0)
     parser.add_argument("--path", default=None)
+    parser.add_argument("--no-netlink", action="store_true", help="as if it were refused")
     parser.add_argument("ports", type=int, nargs="+")
     options = parser.parse_args()
     if options.uid is not None:
@@ -69,7 +71,13 @@ def main() -> None:
         os.setgid(options.uid)
         os.setuid(options.uid)
     reactor.seconds = time.monotonic
-    prober = Prober(reactor, options.ports, interval=options.interval, path=options.path)
+    prober = Prober(
+        reactor,
+        options.ports,
+        interval=options.interval,
+        path=options.path,
+        kernel=Refusing() if options.no_netlink else None,
+    )
 
     def tell(snapshot: Snapshot) -> None:
         sys.stdout.write(json.dumps(told(snapshot)) + "\n")

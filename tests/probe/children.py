@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+
+from ollama_twisted.probe.command import Finished
+from ollama_twisted.probe.snapshot import Reason
 
 
 @dataclass
@@ -95,3 +99,16 @@ class FakeReactor(Clock):
     def last(self) -> FakeChild:
         """The child that was started last."""
         return self.children[-1]
+
+
+class Refusing:
+    """A kernel that answers nobody, as in a sandbox; or what ``answer`` says."""
+
+    def __init__(self) -> None:
+        self.answer = Finished(fault=Reason.DENIED, detail="netlink: Operation not permitted")
+
+    def ask(self, questions: Sequence[bytes]) -> Deferred[Finished]:
+        return succeed(self.answer)
+
+    def stop(self) -> None:
+        """There is nothing to give up."""

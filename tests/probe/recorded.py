@@ -37,6 +37,11 @@ def text(name: str) -> str:
     return (FOLDER / name).read_bytes().decode(encoding, "replace").replace("\r\n", "\n")
 
 
+def binary(name: str) -> bytes:
+    """One that is no text."""
+    return (FOLDER / name).read_bytes()
+
+
 def reader(name: str) -> Callable[[str], Reading]:
     """The reader for a recorded output."""
     return next(read for prefix, read in READERS.items() if name.startswith(prefix))

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.probe.command import Failure, Finished, Look, Tool, judge, tools
 from ollama_twisted.probe.snapshot import Method, Reason
-from tests.probe.recorded import text
+from tests.probe.recorded import binary, text
 
 PORT = 11434
 
@@ -29,12 +29,28 @@ class OrderTests(SynchronousTestCase):
                 for platform in ("linux", "darwin", "win32", "freebsd14")
             },
             {
-                "linux": ["ss", "proc", "netstat", "lsof"],
+                "linux": ["netlink", "ss", "proc", "netstat", "lsof"],
                 "darwin": ["netstat", "lsof"],
                 "win32": ["netstat", "powershell"],
                 "freebsd14": ["netstat", "lsof"],
             },
         )
+
+
+class KernelTests(SynchronousTestCase):
+    """What is made of an answer that is no text."""
+
+    def test_rows(self) -> None:
+        """
+        The kernel's answer counts bytes as ss's does; another one is not believed.
+        """
+        asked = tool("netlink")
+        good = Finished(binary("netlink-linux-two-servers-nonroot.bin"), exit_code=0)
+        look = judge(asked, good, [PORT], "utf-8")
+        assert isinstance(look, Look)
+        self.assertEqual((len(look.rows), look.method), (11, Method.SS_POLL))
+        other = judge(asked, Finished(b"what\n", exit_code=0), [PORT], "utf-8")
+        self.assertEqual(other, Failure(Reason.PARSE, "netlink answered what it never answers"))
 
 
 class JudgeTests(SynchronousTestCase):

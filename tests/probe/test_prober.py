@@ -7,11 +7,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ollama_twisted.probe.command import Finished
 from ollama_twisted.probe.prober import TRY_BETTER, Estimate, Prober
 from ollama_twisted.probe.run import DEADLINE
 from ollama_twisted.probe.snapshot import Method, Quality, Reason, Snapshot
-from tests.probe.children import FakeChild, FakeReactor
-from tests.probe.recorded import text
+from tests.probe.children import FakeChild, FakeReactor, Refusing
+from tests.probe.recorded import binary, text
 
 PORT = 11434
 SS = text("ss-linux-v4loopback-nonroot.txt")
@@ -30,6 +31,7 @@ class ProberCase(SynchronousTestCase):
         self.reactor = FakeReactor()
         self.reactor.script = self.act
         self.tools: dict[str, str | None] = {"ss": SS, "cat": PROC, "netstat": NETSTAT}
+        self.kernel = Refusing()
         self.started: list[str] = []
         self.events: FakeChild | None = None
         self.folder = self.mktemp()
@@ -57,6 +59,7 @@ class ProberCase(SynchronousTestCase):
 
     def prober(self, **options: Any) -> Prober:
         options.setdefault("platform", "linux")
+        options.setdefault("kernel", self.kernel)
         self.made = Prober(self.reactor, [PORT], interval=1, path=self.folder, **options)
         return self.made
 
@@ -244,6 +247,37 @@ class LinuxTests(ProberCase):
         self.events.ends(None, killed=15)
         self.successResultOf(stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
+class KernelTests(ProberCase):
+    """The kernel, which is asked before any tool."""
+
+    def test_first(self) -> None:
+        """
+        Where it answers no ss is started but the one that hears endings, and bytes are exact.
+        """
+        self.kernel.answer = Finished(binary("netlink-linux-two-servers-nonroot.bin"), exit_code=0)
+        seen = self.begin()
+        self.assertEqual((seen.source, self.started), ("netlink", []))
+        self.assertEqual(seen.connections[PORT].established, 4)
+        traffic = seen.traffic[PORT]
+        self.assertEqual((traffic.method, traffic.quality), (Method.SS_EVENTS, Quality.EXACT))
+        self.assertEqual(seen.hint, "")
+
+    def test_refused(self) -> None:
+        """
+        Where it does not, ss does as before; why is told, and it is asked again after a while.
+        """
+        seen = self.begin()
+        self.assertEqual((seen.source, set(self.started)), ("ss", {"ss"}))
+        report = seen.probes["netlink"]
+        self.assertEqual((report.success, report.exit_code), (False, None))
+        self.assertEqual(report.failures[Reason.DENIED], 1)
+        self.assertEqual(report.detail, "netlink: Operation not permitted")
+        self.assertEqual(seen.traffic[PORT].method, Method.SS_EVENTS)
+        self.kernel.answer = Finished(binary("netlink-linux-two-servers-nonroot.bin"), exit_code=0)
+        self.assertEqual(self.look(3).source, "ss")
+        self.assertEqual(self.look(TRY_BETTER).source, "netlink")
 
 
 class ElsewhereTests(ProberCase):

@@ -58,6 +58,12 @@ SEEN = {
     "ss-linux-state-connected.txt": {"established": 6, "close_wait": 4, "fin_wait2": 1},
     "ss-linux-synrecv-info.txt": OPENING,
     "ss-linux-synrecv.txt": OPENING,
+    "ss-linux-two-servers-nonroot.txt": {
+        "listen": 1,
+        "established": 4,
+        "close_wait": 1,
+        "fin_wait2": 1,
+    },
     "ss-linux-v4loopback-multiline-i.txt": LOOPBACK,
     "ss-linux-v4loopback-nonroot.txt": LOOPBACK,
     "ss-linux-v4loopback-plain.txt": LOOPBACK,
