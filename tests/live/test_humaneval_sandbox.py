@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -27,7 +28,9 @@ from ollama_twisted.humaneval.verdict import Reason, Verdict
 TEST = "def check(candidate):\n    assert candidate() == 1\n"
 RIGHT = "def one():\n    return 1\n"
 WRONG = "def one():\n    return 2\n"
-LIMITS = Limits(timeout=1.0, memory=256)
+# Time enough on any machine, except for those who are meant to run out of it.
+LIMITS = Limits(timeout=15.0, memory=256)
+BRIEF = replace(LIMITS, timeout=1.0)
 
 
 def descendants() -> set[int]:
@@ -103,7 +106,8 @@ class HostileTests(Hostile):
         """One that forks for ever is ended with all its children."""
         verdict = await self.run_one(
             "import posix\nwhile True:\n    try:\n        posix.fork()\n"
-            "    except OSError:\n        pass\n"
+            "    except OSError:\n        pass\n",
+            BRIEF,
         )
         self.assertIs(verdict.reason, Reason.TIMEOUT)
 
@@ -224,10 +228,8 @@ class HostileTests(Hostile):
 
     async def test_sleep(self) -> None:
         """One that sleeps for ever is ended at its time."""
-        began = time.monotonic()
-        verdict = await self.run_one("import time\ntime.sleep(1000)\n")
+        verdict = await self.run_one("import time\ntime.sleep(1000)\n", BRIEF)
         self.assertIs(verdict.reason, Reason.TIMEOUT)
-        self.assertTrue(time.monotonic() - began < 15)
 
     async def test_swallowed_signals(self) -> None:
         """Nor does it help to be deaf."""
@@ -235,7 +237,8 @@ class HostileTests(Hostile):
             "import signal\nfor each in range(1, 65):\n    try:\n"
             "        signal.signal(each, signal.SIG_IGN)\n    except (OSError, ValueError):\n"
             "        pass\nwhile True:\n    try:\n        while True:\n            pass\n"
-            "    except BaseException:\n        pass\n"
+            "    except BaseException:\n        pass\n",
+            BRIEF,
         )
         self.assertIs(verdict.reason, Reason.TIMEOUT)
 
@@ -323,7 +326,8 @@ class BareTests(Hostile):
         """A fork bomb is ended with all its children."""
         verdict = await self.run_one(
             "import posix\nwhile True:\n    try:\n        posix.fork()\n"
-            "    except OSError:\n        pass\n"
+            "    except OSError:\n        pass\n",
+            BRIEF,
         )
         self.assertIs(verdict.reason, Reason.TIMEOUT)
 
@@ -381,7 +385,12 @@ class OrdinaryUserTests(SynchronousTestCase):
             each.chmod(0o755)
         os.chown(scratch, 65534, 65534)
         spec = {"program": program, "test": TEST, "entry_point": "one", "level": "full"}
-        spec |= {"scratch": str(scratch), "timeout": 1.0, "limits": LIMITS.rlimits(), "number": 1}
+        spec |= {
+            "scratch": str(scratch),
+            "timeout": LIMITS.timeout,
+            "limits": LIMITS.rlimits(),
+            "number": 1,
+        }
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         command = [python, "-I", "-B", "-c", sandbox_module._START, str(place)]
         done = subprocess.run(
