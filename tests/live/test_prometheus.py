@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from http.client import IncompleteRead
+from http.client import HTTPConnection, IncompleteRead
 from pathlib import Path
 from unittest import SkipTest
 
@@ -29,6 +29,8 @@ from tests.live.gateways import RunningGateway
 from tests.live.prometheis import RunningPrometheus
 from tests.live.simulated import SimulatedNode
 from tests.metrics_document import exporter, gateway, name_of
+from tests.test_audio import sound
+from tests.wire.test_form import form, part
 
 MODEL = "smollm2:135m"
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Hello!"}]}
@@ -111,6 +113,8 @@ class PrometheusTests(SynchronousTestCase):
         self.gateway.lines("/api/chat", CHAT)
         self.fault("cut-at-token=3 path=/api/chat times=1")
         self.assertRaises(IncompleteRead, self.gateway.lines, "/api/chat", CHAT)
+        # The other node's would meet whoever comes next.
+        self.fault()
         body = json.dumps(CHAT).encode()
         leaver = socket.create_connection(("127.0.0.1", self.gateway.port))
         leaver.sendall(
@@ -119,13 +123,24 @@ class PrometheusTests(SynchronousTestCase):
         )
         leaver.recv(100)
         leaver.close()
+        self.transcribe()
 
-    def fault(self, rule: str) -> None:
+    def transcribe(self) -> None:
+        """Have a recording heard whose length it says itself."""
+        recording = form(part(b"model", MODEL.encode()), part(b"file", sound(2), file=b"a.wav"))
+        connection = HTTPConnection("127.0.0.1", self.gateway.port, timeout=PATIENCE)
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        connection.request("POST", "/v1/audio/transcriptions", recording, kind)
+        answer = connection.getresponse()
+        self.assertEqual((answer.status, "text" in json.loads(answer.read())), (200, True))
+        connection.close()
+
+    def fault(self, *rules: str) -> None:
         for name in "ab":
             node = self.nodes[name]
             with (
                 node.open("DELETE", "/simulator/faults"),
-                node.open("POST", "/simulator/faults", {"faults": [rule]}),
+                node.open("POST", "/simulator/faults", {"faults": rules}),
             ):
                 pass
 

@@ -26,7 +26,8 @@ class ReloadTests(GatewayCase):
     def setUp(self) -> None:
         self.nodes = {name: self.node("--tokens-per-second", "0") for name in ("one", "two")}
         self.slow = self.node("--tokens-per-second", "20", "--answer-tokens", "200")
-        self.running = self.gateway({**self.nodes, "slow": self.slow})
+        # By turns, so that the slow one is asked, too.
+        self.running = self.gateway({**self.nodes, "slow": self.slow}, strategy="round_robin")
 
     def says(self, *names: str, **more: Any) -> None:
         """What the file says from now on."""
