@@ -9,11 +9,13 @@ from ollama_twisted.config.resolved import Config
 
 #: Kept free for checks, logs, bodies in files and children.
 RESERVE = 64
+#: So much of what is wanted is as good as all.
+NEARLY = 0.95
 
 
 def fitting(config: Config) -> Config:
     """
-    The configuration with no more clients than there is room for, and a warning if that is fewer.
+    The configuration with no more clients than there is room for, and a warning if many have none.
 
     Each may need a connection to a node beside its own.  The limit is raised first, as far
     as the system lets a process raise its own: many shells begin with 1,024.
@@ -23,6 +25,8 @@ def fitting(config: Config) -> Config:
     room = max(1, (files - RESERVE) // 2)
     if room >= wanted:
         return config
+    # A few clients fewer are nobody's concern, and a round limit would always miss a few.
+    concerns = room < NEARLY * wanted
     warning = (
         f"gateway.max_connections is {room} instead of {wanted}:"
         f" this process may have {files} files open (ulimit -n, LimitNOFILE)"
@@ -30,7 +34,7 @@ def fitting(config: Config) -> Config:
     return replace(
         config,
         gateway=replace(config.gateway, max_connections=room),
-        warnings=(*config.warnings, warning),
+        warnings=(*config.warnings, warning) if concerns else config.warnings,
     )
 
 

@@ -52,6 +52,11 @@ class FittingTests(SynchronousTestCase):
         self.limits(1024, 4096)
         self.assertEqual((self.fitted(10_000), self.set), ((2016, 1), [4096]))
 
+    def test_nearly(self) -> None:
+        """Of the few that a round limit leaves out nothing is said."""
+        self.limits(1024, 20_000)
+        self.assertEqual(self.fitted(10_000), (9968, 0))
+
     def test_refused(self) -> None:
         """So it is where the limit may not be raised after all."""
         self.limits(256, 100_000, refuses=True)
