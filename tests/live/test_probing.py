@@ -28,9 +28,6 @@ from tests import parts
 from tests.live.child import ROOT
 from tests.probe.children import Refusing
 
-# A look at ten thousand sockets may cost so many times what ss alone takes to tell of them.
-LIMIT = 0.060 / 0.033
-
 
 def apart(module: str) -> Any:
     """Run a module in a network of its own, and take what it prints."""
@@ -103,13 +100,13 @@ class CostTests(SynchronousTestCase):
 
     def test_crowd(self) -> None:
         """
-        A look at ten thousand sockets costs no more than the system's own dump and as much again.
+        A look at ten thousand sockets costs no more than the system's own dump of them.
         """
-        # Where that dump takes 33 ms this is 60 ms of CPU; but no two machines, and no two
-        # moments of a shared one, take equally long, so both are taken by turns.
+        # Milliseconds are the machine's: no two, and no two moments of a shared one, take
+        # equally long, so both are taken by turns.  Where 60 ms were promised ss takes 33.
         report = apart("tests.live.crowd")
         self.assertEqual(report["last"]["established"], 5000)
-        limit = LIMIT * median(report["ss"])
+        limit = median(report["ss"])
         self.assertLess(median(report["idle"]), limit, report)
         # With every connection moving at every look; not promised, but watched.
         self.assertLess(median(report["busy"]), 1.5 * limit, report)
