@@ -60,7 +60,7 @@ class Tool:
     One tool: how it is called, and how its text is read.
 
     ``talks``: it is kept running, and answers each line with a line.
-    ``questions``: it is no program but the kernel, asked these; its bytes are no text.
+    ``question``: it is no program but the kernel, asked this; its bytes are no text.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Tool:
     method: Method | None = None
     blind: bool = False
     talks: bool = False
-    questions: Sequence[bytes] = ()
+    question: bytes = b""
 
 
 def tools(platform: str, ports: Sequence[int], root: bool) -> list[Tool]:
@@ -82,9 +82,9 @@ def tools(platform: str, ports: Sequence[int], root: bool) -> list[Tool]:
             return reader.read(text).reading
 
         read_proc = partial(proc.read, little=sys.byteorder == "little")
-        asked = diag.questions(ports)
+        asked = diag.question(ports)
         return [
-            Tool("netlink", (), diag.Reader().read, Method.SS_POLL, questions=asked),
+            Tool("netlink", (), diag.Reader().read, Method.SS_POLL, question=asked),
             Tool("ss", ss.dump_command(ports), read_ss, Method.SS_POLL),
             Tool("proc", proc.COMMAND, read_proc),
             Tool("netstat", netstat.LINUX, netstat.read_linux),
@@ -112,7 +112,7 @@ def judge(tool: Tool, finished: Finished, ports: Sequence[int], encoding: str) -
         denied = re.search(r"permission denied|not permitted|access.{0,4}denied", err, re.I)
         reason = Reason.DENIED if denied else Reason.EXIT
         return Failure(reason, f"{tool.name} ended with {finished.exit_code}: {_first_line(err)}")
-    if tool.questions:
+    if tool.question:
         reading = tool.read(finished.out)
         if not reading.believable:
             return Failure(Reason.PARSE, f"{tool.name} answered what it never answers")

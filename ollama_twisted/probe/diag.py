@@ -1,9 +1,11 @@
 """
 What Linux itself answers when it is asked for its sockets, without a tool between.
 
-These are the questions that ``ss`` asks (netlink's ``sock_diag``, see
-``linux/inet_diag.h``), and the same rows are read from the answers.  Numbers that
-the kernel writes down need not be printed by it, nor read by us.
+This is what ``ss`` asks for (netlink's ``sock_diag``, see ``linux/inet_diag.h``), in
+the older of its two forms, ``TCPDIAG_GETSOCK``: that one is for both families at once,
+so the kernel goes through its table of all sockets once instead of twice.  The same
+rows are read from the answer.  Numbers that the kernel writes down need not be printed
+by it, nor read by us.
 """
 
 from __future__ import annotations
@@ -17,10 +19,9 @@ from typing import Any, NamedTuple
 from ollama_twisted.probe.connection import Reading, Row, State, plain
 
 _IPV4, _IPV6 = 2, 10
-_TCP = 6
 _ASK = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 _INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
-_ERROR, _DONE, _SOCKET = 2, 3, 20
+_ERROR, _DONE, _SOCKET = 2, 3, 18
 _INFO = 2  # INET_DIAG_INFO: struct tcp_info
 _ALL_STATES = 0xFFF
 
@@ -65,15 +66,12 @@ _new = tuple.__new__
 _Known = dict[bytes, tuple[tuple[Any, ...], int, Row]]
 
 
-def questions(ports: Sequence[int]) -> list[bytes]:
-    """What to ask, one after the other, for the servers' ends of all connections."""
-    return [_question(family, _filter(ports)) for family in (_IPV4, _IPV6)]
-
-
-def _question(family: int, filter_: bytes) -> bytes:
-    wanted = struct.pack("=BBBxI48x", family, _TCP, 1 << (_INFO - 1), _ALL_STATES)
-    only = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(filter_), 1) + filter_
-    head = _HEAD.pack(_HEAD.size + len(wanted) + len(only), _SOCKET, _ASK, family, 0)
+def question(ports: Sequence[int]) -> bytes:
+    """What to ask for the servers' ends of all connections."""
+    wanted = struct.pack("=xxxB48xI4x", 1 << (_INFO - 1), _ALL_STATES)
+    program = _filter(ports)
+    only = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(program), 1) + program
+    head = _HEAD.pack(_HEAD.size + len(wanted) + len(only), _SOCKET, _ASK, 0, 0)
     return head + wanted + only
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -37,9 +36,9 @@ class Kernel:
         self._reactor = reactor
         self._dump: _Dump | None = None
 
-    def ask(self, questions: Sequence[bytes]) -> Deferred[Finished]:
-        """All answers in one; always succeeds, as failing is an answer too."""
-        self._dump = _Dump(self._reactor, questions)
+    def ask(self, question: bytes) -> Deferred[Finished]:
+        """The whole answer; always succeeds, as failing is an answer too."""
+        self._dump = _Dump(self._reactor, question)
         self._dump.begin()
         return self._dump.finished
 
@@ -51,13 +50,12 @@ class Kernel:
 
 @implementer(IReadDescriptor)
 class _Dump:
-    """One socket, with which some questions are asked one after the other."""
+    """One socket, with which one thing is asked."""
 
-    def __init__(self, reactor: Any, questions: Sequence[bytes]) -> None:
+    def __init__(self, reactor: Any, question: bytes) -> None:
         self.finished: Deferred[Finished] = Deferred()
         self._reactor = reactor
-        self._questions = questions
-        self._asked = 0
+        self._question = question
         self._attempts = 1
         self._out: list[bytes] = []
         self._size = 0
@@ -66,11 +64,11 @@ class _Dump:
         self._began = reactor.seconds()
 
     def begin(self) -> None:
-        """Ask the first."""
+        """Ask."""
         kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         try:
             self._socket = socket.socket(socket.AF_NETLINK, kind, _SOCK_DIAG)
-            self._ask_next(self._socket)
+            self._socket.send(self._question)
         except OSError as error:
             self._refused(error.errno or 0)
             return
@@ -100,10 +98,6 @@ class _Dump:
     def connectionLost(self, reason: Any) -> None:
         self.fail(Reason.EXIT, "the netlink socket was closed")
 
-    def _ask_next(self, link: socket.socket) -> None:
-        link.send(self._questions[self._asked])
-        self._asked += 1
-
     def _take(self, link: socket.socket, data: bytes) -> None:
         self._out.append(data)
         self._size += len(data)
@@ -116,8 +110,6 @@ class _Dump:
             self._refused(end.error)
         elif end.interrupted:
             self._start_over(link)
-        elif self._asked < len(self._questions):
-            self._ask_next(link)
         else:
             took = self._reactor.seconds() - self._began
             self._finish(Finished(b"".join(self._out), b"", 0, took))
@@ -128,9 +120,9 @@ class _Dump:
             self.fail(Reason.EXIT, f"was interrupted {ATTEMPTS} times")
             return
         self._attempts += 1
-        self._asked = self._size = 0
+        self._size = 0
         self._out.clear()
-        self._ask_next(link)
+        link.send(self._question)
 
     def _refused(self, code: int) -> None:
         self.fail(_REASONS.get(code, Reason.EXIT), f"netlink: {os.strerror(code)}")

@@ -40,10 +40,10 @@ class Estimate:
 
 
 class Asked(Protocol):
-    """Whoever answers what `Tool.questions` ask."""
+    """Whoever answers what `Tool.question` asks."""
 
-    def ask(self, questions: Sequence[bytes]) -> Deferred[Finished]:
-        """All answers in one; never fails."""
+    def ask(self, question: bytes) -> Deferred[Finished]:
+        """The whole answer; never fails."""
 
     def stop(self) -> None:
         """Give up what is being asked."""
@@ -184,8 +184,8 @@ class Prober:
 
     async def _ask(self, tool: Tool) -> Look | Failure:
         talk = self._talks.get(tool.name)
-        if tool.questions:
-            run = self._kernel.ask(tool.questions)
+        if tool.question:
+            run = self._kernel.ask(tool.question)
         else:
             run = talk.ask() if talk is not None else self._runner.run(tool.name, tool.argv)
         finished = await run

@@ -133,8 +133,8 @@ class ToolsTests(TestCase):
             runner = Runner(reactor)
             seen = {}
             for tool in tools(sys.platform, [port], os.geteuid() == 0):
-                if tool.questions:
-                    finished = await Kernel(reactor).ask(tool.questions)
+                if tool.question:
+                    finished = await Kernel(reactor).ask(tool.question)
                 else:
                     finished = await runner.run(tool.name, tool.argv)
                 look = judge(tool, finished, [port], "utf-8")

@@ -107,7 +107,7 @@ class Refusing:
     def __init__(self) -> None:
         self.answer = Finished(fault=Reason.DENIED, detail="netlink: Operation not permitted")
 
-    def ask(self, questions: Sequence[bytes]) -> Deferred[Finished]:
+    def ask(self, question: bytes) -> Deferred[Finished]:
         return succeed(self.answer)
 
     def stop(self) -> None:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.probe import ss
 from ollama_twisted.probe.connection import Row, State
-from ollama_twisted.probe.diag import End, Reader, ending, questions
+from ollama_twisted.probe.diag import End, Reader, ending, question
 from tests.probe.recorded import binary, text
 
 ANSWER = binary("netlink-linux-two-servers-nonroot.bin")
@@ -32,7 +32,7 @@ def message(figures: bytes | None = None, state: int = 1, before: bytes = b"") -
     body = struct.pack("=BBxx36s4xII20x", 2, state, ends, 0x1F, 2) + before
     if figures is not None:
         body += struct.pack("=HH", 4 + len(figures), 2) + figures
-    return struct.pack("=IHHII", 16 + len(body), 20, 2, 2, 0) + body
+    return struct.pack("=IHHII", 16 + len(body), 18, 2, 2, 0) + body
 
 
 def read(*messages: bytes) -> list[Row]:
@@ -154,18 +154,15 @@ class GarbageTests(SynchronousTestCase):
 class AskingTests(SynchronousTestCase):
     """What is asked, and when the answer is whole."""
 
-    def test_questions(self) -> None:
+    def test_question(self) -> None:
         """
-        Both families, all states, the figures, and a program of jumps for the ports.
+        TCP of both families, all states, the figures, and a program of jumps for the ports.
         """
-        four, six = questions([11434, 80])
-        self.assertEqual((four[16:18], six[16:18]), (b"\x02\x06", b"\x0a\x06"))
-        self.assertEqual(four[18:24], struct.pack("=BxI", 2, 0xFFF))
+        asked = question([11434, 80])
+        self.assertEqual(struct.unpack_from("=IHH", asked), (len(asked), 18, 0x301))
+        self.assertEqual(asked[16:20] + asked[68:76], struct.pack("=xxxBI4x", 2, 0xFFF))
         self.assertEqual(
-            [struct.unpack("=I", each[:4])[0] for each in (four, six)], [len(four), len(six)]
-        )
-        self.assertEqual(
-            four[72:],
+            asked[76:],
             struct.pack("=HH", 32, 1)
             + struct.pack("=BBHBBxxi", 7, 12, 16, 0, 0, 11434)
             + struct.pack("=BBH", 1, 4, 16)

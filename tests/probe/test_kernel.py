@@ -18,7 +18,7 @@ from ollama_twisted.probe.run import DEADLINE, LIMIT
 from ollama_twisted.probe.snapshot import Reason
 from tests.probe.test_diag import DONE, message
 
-QUESTIONS = [b"four", b"six"]
+QUESTION = b"who?"
 INTERRUPTED = struct.pack("=IHHIIi", 20, 3, 0x12, 10, 0, 0)
 
 
@@ -63,7 +63,7 @@ class FakeReactor(Clock):
 
 
 class KernelTests(SynchronousTestCase):
-    """One question after the other."""
+    """One question at a time."""
 
     def setUp(self) -> None:
         self.reactor = FakeReactor()
@@ -73,7 +73,7 @@ class KernelTests(SynchronousTestCase):
 
     def ask(self, *answers: bytes | OSError) -> Deferred[Finished]:
         self.socket.answers = list(answers)
-        return self.kernel.ask(QUESTIONS)
+        return self.kernel.ask(QUESTION)
 
     def answer(self, *answers: bytes | OSError) -> Finished:
         """What came of it once everything was read."""
@@ -87,11 +87,11 @@ class KernelTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """
-        The answers to all questions are one; each is asked when the last is answered.
+        However many parts an answer has, it is one.
         """
-        found = self.answer(message(), DONE, message() + DONE)
-        self.assertEqual((found.out, found.exit_code), ((message() + DONE) * 2, 0))
-        self.assertEqual(self.socket.asked, QUESTIONS)
+        found = self.answer(message(), message(), message() + DONE)
+        self.assertEqual((found.out, found.exit_code), (message() * 3 + DONE, 0))
+        self.assertEqual(self.socket.asked, [QUESTION])
 
     def test_turns(self) -> None:
         """
@@ -131,7 +131,7 @@ class KernelTests(SynchronousTestCase):
             raise OSError(errno.EAFNOSUPPORT, "no")
 
         self.patch(kernel.socket, "socket", refuse)
-        found = self.successResultOf(self.kernel.ask(QUESTIONS))
+        found = self.successResultOf(self.kernel.ask(QUESTION))
         self.assertEqual(found.fault, Reason.DENIED)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -139,9 +139,9 @@ class KernelTests(SynchronousTestCase):
         """
         An answer that is not whole is asked for again, from the beginning, a few times.
         """
-        found = self.answer(message(), DONE, INTERRUPTED, DONE, DONE)
-        self.assertEqual((found.out, found.exit_code), (DONE * 2, 0))
-        self.assertEqual(self.socket.asked, QUESTIONS * 2)
+        found = self.answer(message(), INTERRUPTED, message(), DONE)
+        self.assertEqual((found.out, found.exit_code), (message() + DONE, 0))
+        self.assertEqual(self.socket.asked, [QUESTION] * 2)
         self.socket = FakeSocket()
         found = self.answer(*[INTERRUPTED] * ATTEMPTS)
         self.assertEqual(found.fault, Reason.EXIT)
