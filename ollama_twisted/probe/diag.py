@@ -11,7 +11,7 @@ by it, nor read by us.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
@@ -58,12 +58,16 @@ _AFTER_FIN = {State.CLOSE_WAIT, State.LAST_ACK, State.CLOSING}
 _ESTABLISHED = State.ESTABLISHED
 _WITHOUT_SUMS = {7, 10}  # the last word of a closed one is told elsewhere
 
-# Beginnings of messages that are known; a few for each control group.
-_PREFIXES = 1024
+# Kinds of messages that are known: a length or two for each family and state, and in
+# each what stands before the sums in a few ways, as for each control group.
+_LAYOUTS, _PREFIXES = 64, 256
 _new = tuple.__new__
 
-# By what names it: what was seen of a socket at the last look, its family, and its row.
-_Known = dict[bytes, tuple[tuple[Any, ...], int, Row]]
+# How a row begins: local address and port, the peer's, the state, and the key.
+_Ends = tuple[str, int, str, int, State, str]
+
+# By what names it: what was seen of a socket at the last look, and its row.
+_Known = dict[bytes, tuple[tuple[Any, ...], Row]]
 
 
 def question(ports: Sequence[int]) -> bytes:
@@ -113,80 +117,98 @@ def ending(datagram: bytes) -> End | None:
     return End(abs(code), bool(flags & _INTERRUPTED))
 
 
+class _Layout(NamedTuple):
+    """
+    Where all that we want stands in messages of one length.
+
+    ``prefixes`` are the attributes, so many bytes of them, that were seen before the sums.
+    """
+
+    whole: struct.Struct
+    before: int
+    prefixes: set[bytes]
+
+
 class Reader:
     """
     Reads answer after answer about the same ports.
 
-    All messages of a kernel are laid out alike up to the sums, so one look at fixed
-    places tells whether anything we want has changed since the last answer.  What
-    stands before them is walked through once for each way in which it can look.
+    Messages of one length stand in runs, and all of a kernel's are laid out alike up
+    to the sums, so a run is read at fixed places: one look there tells whether anything
+    we want has changed since the last answer.  What stands before the sums is walked
+    through once for each way in which it can look.
     """
 
     def __init__(self) -> None:
         self._known: _Known = {}
-        self._prefixes: set[bytes] = set()
-        self._layout = _layout(0)
+        self._layouts: dict[int, _Layout] = {}
 
     def read(self, data: bytes) -> Reading:
         """Read a whole answer; what is cut or not understood is left out, and counted."""
         rows: list[Row] = []
         known, self._known = self._known, {}
-        now = self._known
+        view = memoryview(data)
         refused = at = kind = 0
-        size = len(data)
-        unpack, needed = self._layout.unpack_from, self._layout.size
-        while size - at >= _HEAD.size:
-            whole = size - at >= needed
-            fields = unpack(data, at) if whole else _HEAD.unpack_from(data, at)
-            length, kind = fields[0], fields[1]
-            if length < _HEAD.size or length > size - at:
+        while (left := len(data) - at) >= _HEAD.size:
+            length, kind, *_ = _HEAD.unpack_from(data, at)
+            if length < _HEAD.size or length > left or kind == _ERROR:
                 break
             if kind == _SOCKET:
-                row: Row | None
-                before = known.get(fields[4]) if whole else None
-                if before is not None and before[0] == fields:
-                    row = before[2]
-                    now[fields[4]] = before
-                elif before is not None and before[0][:6] == fields[:6]:
-                    # The same in all but its figures, so they stand where they stood.
-                    row = _moved(before[2][:6], *fields[6:])
-                    now[fields[4]] = (fields, fields[2], row)
-                elif whole and self._fits(fields):
-                    row = _row(fields[2], fields[3], fields[4], before, fields[6:])
-                    if row is not None:
-                        now[fields[4]] = (fields, fields[2], row)
-                else:
-                    row = self._walk(data[at : at + length], known)
-                    unpack, needed = self._layout.unpack_from, self._layout.size
+                layout = self._layouts.get(length)
+                if layout is not None:
+                    read = self._run(layout, view[at : at + left // length * length], known, rows)
+                    if read:
+                        at += read * length
+                        continue
+                row = self._walk(data[at : at + length], known)
                 if row is None:
                     refused += 1
                 else:
                     rows.append(row)
-            elif kind == _ERROR:
-                break
             at += (length + 3) & ~3
-        if kind != _DONE or at < size:  # there was more, and it did not come
+        if kind != _DONE or at < len(data):  # there was more, and it did not come
             refused += len(rows) + 1
         return Reading(rows, refused)
 
-    def _fits(self, fields: tuple[Any, ...]) -> bool:
-        """Whether the sums were found where they are looked for."""
-        length, state, prefix = fields[0], fields[3], fields[5]
-        if state in _WITHOUT_SUMS or prefix not in self._prefixes:
-            return False
-        size, _ = _ATTRIBUTE.unpack_from(prefix, len(prefix) - _ATTRIBUTE.size)
-        return bool(_MESSAGE.size + len(prefix) - _ATTRIBUTE.size + size <= length)
+    def _run(self, layout: _Layout, run: memoryview, known: _Known, rows: list[Row]) -> int:
+        """Read what is at once seen to be an established connection; how many there were."""
+        now, before_us = self._known, len(rows)
+        length, prefixes = layout.whole.size, layout.prefixes
+        for fields in layout.whole.iter_unpack(run):
+            long, kind, family, state, key, prefix, time, received, sent, again = fields
+            if long != length or kind != _SOCKET or state != 1 or prefix not in prefixes:
+                break
+            before, ends = known.get(key), None
+            if before is not None:
+                seen, row = before
+                if seen == fields:
+                    now[key] = before
+                    rows.append(row)
+                    continue
+                if seen[3] == state and seen[2] == family:
+                    ends = row[:6]
+            if ends is None:
+                ends = _ends(family, key, _ESTABLISHED)
+                if ends is None:
+                    break
+            once = sent - again if sent > again else 0
+            rtt = time / 1000 / 1000 if time else None
+            # As Row(...), in a third of the time; there are thousands of them.
+            row = _new(Row, ends + (None, once, received, again, rtt, False))
+            now[key] = (fields, row)
+            rows.append(row)
+        return len(rows) - before_us
 
     def _walk(self, message: bytes, known: _Known) -> Row | None:
         """Read one message through all that stands in it."""
         if len(message) < _MESSAGE.size:
             return None
-        length, _, family, state, key = _MESSAGE.unpack_from(message)
-        mark = (family, state)
+        length, kind, family, state, key = _MESSAGE.unpack_from(message)
+        mark = (length, kind, family, state)
         before = known.get(key)
         if length == _MESSAGE.size and before is not None and before[0] == mark:
             self._known[key] = before
-            return before[2]
+            return before[1]
         info, at = b"", _MESSAGE.size
         while length - at >= _ATTRIBUTE.size:
             size, kind = _ATTRIBUTE.unpack_from(message, at)
@@ -196,80 +218,53 @@ class Reader:
                 info = message[at + _ATTRIBUTE.size : at + size]
                 break
             at += (size + 3) & ~3
-        if len(info) >= _SUMS:
-            self._learn(message[_MESSAGE.size : at + _ATTRIBUTE.size])
-        row = _row(family, state, key, before, _figures(info))
-        if row is not None:
-            self._known[key] = (mark if length == _MESSAGE.size else (), family, row)
+        if len(info) >= _SUMS and not length % 4:
+            self._learn(message[_MESSAGE.size : at + _ATTRIBUTE.size], length)
+        word = _STATES.get(state)
+        ends = _ends(family, key, word) if word is not None else None
+        if ends is None:
+            return None
+        row = Row(*ends) if state in _WITHOUT_SUMS else _told(ends, info)
+        self._known[key] = (mark, row)
         return row
 
-    def _learn(self, prefix: bytes) -> None:
+    def _learn(self, prefix: bytes, length: int) -> None:
         """Look at once, from now on, where the sums stand behind this, their own head included."""
-        if len(self._prefixes) >= _PREFIXES:
-            self._prefixes.clear()
-        self._prefixes.add(prefix)
-        self._layout = _layout(len(prefix))
+        layout = self._layouts.get(length)
+        if layout is None or len(prefix) != layout.before or len(layout.prefixes) >= _PREFIXES:
+            if len(self._layouts) >= _LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[length] = _layout(length, len(prefix))
+        layout.prefixes.add(prefix)
 
 
-@lru_cache(64)
-def _layout(prefix: int) -> struct.Struct:
-    """Head, ends, what stands before the figures, and of these what we want."""
-    return struct.Struct(f"=IH10xBB2x48s20x{prefix}s68xI56xQ64xQQ")
+def _layout(length: int, before: int) -> _Layout:
+    rest = length - _MESSAGE.size - before - _SUMS
+    whole = struct.Struct(f"=IH10xBB2x48s20x{before}s68xI56xQ64xQQ{rest}x")
+    return _Layout(whole, before, set())
 
 
-def _figures(info: bytes) -> tuple[int | None, ...]:
-    """Round-trip time, received, sent and sent again; None each where a kernel is too old."""
-    if len(info) >= _SUMS:
-        return struct.unpack_from("=68xI56xQ64xQQ", info)
+def _told(ends: _Ends, info: bytes) -> Row:
+    """A row with the kernel's figures: those that it counts, as older ones count fewer."""
+    time = sent = received = again = None
     if len(info) >= _RECEIVED:
-        return (*struct.unpack_from("=68xI56xQ", info), None, None)
-    return (None, None, None, None)
-
-
-def _row(
-    family: int,
-    state: int,
-    key: bytes,
-    before: tuple[tuple[Any, ...], int, Row] | None,
-    figures: tuple[int | None, ...],
-) -> Row | None:
-    """A row, its ends taken from the last one of the same socket if there was one."""
-    word = _STATES.get(state)
-    if word is None:
-        return None
-    if before is not None and before[1] == family:
-        ends, name = before[2][:4], before[2][5]
-    elif family in {_IPV4, _IPV6}:
-        ends = _ends(family, key)
-        name = "{1:x}{0:08x}".format(*_COOKIE.unpack_from(key, 40)).lstrip("0") or "0"
-    else:
-        return None
-    if state in _WITHOUT_SUMS:
-        return Row(*ends, word, name)
-    return _moved((*ends, word, name), *figures)
-
-
-def _moved(
-    ends: tuple[Any, ...],
-    time: int | None,
-    received: int | None,
-    sent: int | None,
-    again: int | None,
-) -> Row:
-    """A row of its ends, its state and its key, and of new figures."""
-    if received and ends[4] is not _ESTABLISHED and ends[4] in _AFTER_FIN:
-        received -= 1
-    if again and sent is not None:
+        time, received = struct.unpack_from("=68xI56xQ", info)
+    if len(info) >= _SUMS:
+        sent, again = struct.unpack_from("=200xQQ", info)
         sent = sent - again if sent > again else 0
-    rtt = time / 1000 / 1000 if time else None
-    # As Row(...), in a third of the time; there are thousands of them.
-    figures = (None, sent, received, again, rtt, False)
-    return _new(Row, ends + figures)
+    if received and ends[4] in _AFTER_FIN:
+        received -= 1
+    return Row(*ends, None, sent, received, again, time / 1000 / 1000 if time else None)
 
 
-def _ends(family: int, key: bytes) -> tuple[str, int, str, int]:
+def _ends(family: int, key: bytes, state: State) -> _Ends | None:
+    """How a row begins: both ends, the state and the name; None if the family is none of IP's."""
+    if family not in {_IPV4, _IPV6}:
+        return None
     local_port, peer_port = struct.unpack_from("!HH", key)
-    return _address(family, key[4:20]), local_port, _address(family, key[20:36]), peer_port
+    local, peer = _address(family, key[4:20]), _address(family, key[20:36])
+    name = "{1:x}{0:08x}".format(*_COOKIE.unpack_from(key, 40)).lstrip("0") or "0"
+    return local, local_port, peer, peer_port, state, name
 
 
 @lru_cache(16384)

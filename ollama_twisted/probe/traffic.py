@@ -26,6 +26,9 @@ LONGEST_SILENCE = 30
 # So many clients of a port have sums of their own.
 TOLD_APART = 4096
 
+# What a row counts; it never goes down.
+_SUMS = Row._fields[7:10]
+
 # Sockets in these states have no sums: the kernel keeps little more than their address.
 _BARE = {State.SYN_RECV, State.TIME_WAIT}
 
@@ -64,7 +67,7 @@ class Ledger:
     def __init__(self, ports: Collection[int], estimate: tuple[int, int] | None = None) -> None:
         self._sums = {port: _Sums() for port in ports}
         self._estimate = estimate
-        self._last: dict[str, tuple[int, int, int, int]] = {}
+        self._last: dict[str, Row] = {}
         self._ended: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._ended_peers: dict[tuple[str, int], str] = {}
         self._suspects: set[str] = set()
@@ -110,28 +113,20 @@ class Ledger:
         if method is not Method.NETSTAT_POLL:
             for each in self._sums.values():
                 each.retransmitted = each.retransmitted or 0
-        last, ended, begun = self._last, self._ended, self._begun
-        living = dict[str, tuple[int, int, int, int]]()
+        last, ended, begun, ours = self._last, self._ended, self._begun, self._sums
+        living: dict[str, Row] = {}
         lingering = []
         for row in rows:
-            key, sums = row[5], self._sums.get(row[1])
-            if key is None or sums is None:
+            _, port, _, _, state, key, _, sent, received, _, _, _ = row
+            if key is None or port not in ours:
                 continue
-            sent, received = row[7], row[8]
             if sent is None or received is None:
-                if row[4] is State.TIME_WAIT or row[4] is State.FIN_WAIT2:
+                if state is State.TIME_WAIT or state is State.FIN_WAIT2:
                     lingering.append(row)
-                continue
-            if key in ended:
-                continue
-            known = last.get(key)
-            told = (row[1], sent, received, row[9] or 0)
-            if known == told:
-                living[key] = known
-            elif begun:
-                living[key] = self._advance(sums, known, row)
-            else:
-                living[key] = told
+            elif key not in ended:
+                known = last.get(key)
+                advances = begun and known is not row
+                living[key] = self._advance(known, row) if advances else row
         self._begun = True
         self._resolve_doubts(lingering)
         self._settle(living, method, unbroken)
@@ -149,7 +144,7 @@ class Ledger:
         }
 
     def _settle(
-        self, living: dict[str, tuple[int, int, int, int]], method: Method, unbroken: bool
+        self, living: dict[str, Row], method: Method, unbroken: bool
     ) -> None:
         """Replace the living; give up those that vanished, at once or at the second dump."""
         suspects = set()
@@ -159,7 +154,7 @@ class Ledger:
                 suspects.add(key)
                 living[key] = known
                 continue
-            sums = self._sums[known[0]]
+            sums = self._sums[known.local_port]
             sums.unaccounted += 1
             if self._clients is None:
                 sums.closed += 1
@@ -180,7 +175,7 @@ class Ledger:
         self._doubts = [since, set()]
 
     def _find_missed(
-        self, lingering: Iterable[Row], living: dict[str, tuple[int, int, int, int]]
+        self, lingering: Iterable[Row], living: dict[str, Row]
     ) -> None:
         """Count the connections of which only the tombstone was ever seen."""
         for row in lingering:
@@ -227,34 +222,32 @@ class Ledger:
         known = self._last.pop(key, None)
         self._suspects.discard(key)
         if self._begun and row.sent is not None:
-            now = self._advance(sums, known, row)
+            now = self._advance(known, row)
             sums.closed += 1
-            if row.doubt and now[2] == row.received and len(self._doubts[1]) < REMEMBERED:
+            if row.doubt and now.received == row.received and len(self._doubts[1]) < REMEMBERED:
                 self._doubts[1].add((row.local_port, row.peer_ip, row.peer_port))
         self._remember(row)
 
-    def _advance(
-        self, sums: _Sums, known: tuple[int, int, int, int] | None, row: Row
-    ) -> tuple[int, int, int, int]:
-        """Add what is new since a socket was last heard of."""
-        if known is None:
-            # Whoever came while only addresses could be seen was counted then.
-            if not self._clients or (row[2], row[3]) not in self._clients[row[1]]:
-                sums.opened += 1
-            known = (row[1], 0, 0, 0)
-        _, sent, received, again = known
-        if row[9] is not None:
-            sums.retransmitted = sums.retransmitted or 0
-            if row[9] > again:
-                sums.retransmitted += row[9] - again
-                again = row[9]
-        # No sum ever goes down, whatever a row says.
-        more_sent = max((row[7] or 0) - sent, 0)
-        more_received = max((row[8] or 0) - received, 0)
+    def _advance(self, known: Row | None, row: Row) -> Row:
+        """Add what is new since a socket was last heard of; how far it has come."""
+        _, port, peer, peer_port, _, _, _, sent, received, again, _, _ = row
+        more_sent, more_received, more_again = sent or 0, received or 0, again or 0
+        sums = self._sums[port]
+        if known is not None:
+            more_sent -= known[7] or 0
+            more_received -= known[8] or 0
+            more_again -= known[9] or 0
+            if more_sent < 0 or more_received < 0 or more_again < 0:
+                return self._advance(known, _no_less(row, known))
+        # Whoever came while only addresses could be seen was counted then.
+        elif not self._clients or (peer, peer_port) not in self._clients[port]:
+            sums.opened += 1
         sums.sent += more_sent
         sums.received += more_received
-        sums.tell_apart(row[2], more_sent, more_received)
-        return (row[1], sent + more_sent, received + more_received, again)
+        if again is not None:
+            sums.retransmitted = (sums.retransmitted or 0) + more_again
+        sums.tell_apart(peer, more_sent, more_received)
+        return row
 
     def _remember(self, row: Row) -> None:
         self._bury(row.key or "", (row.peer_ip, row.peer_port))
@@ -292,3 +285,9 @@ class Ledger:
 
 
 _NO_CLIENT = {State.LISTEN, State.BOUND, State.CLOSED, *_BARE}
+
+
+def _no_less(row: Row, known: Row) -> Row:
+    """A row whose sums have not gone down, whatever it says."""
+    sums = (max(now or 0, before or 0) for now, before in zip(row[7:10], known[7:10], strict=True))
+    return row._replace(**dict(zip(_SUMS, sums, strict=True)))
