@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -33,6 +34,12 @@ class OwnEnds:
 
     def __contains__(self, end: object) -> bool:
         return end in self._ends
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter(self._ends)
+
+    def __len__(self) -> int:
+        return len(self._ends)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         host = uri.host.decode("ascii")

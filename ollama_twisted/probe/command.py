@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from ollama_twisted.probe import diag, lsof, netstat, powershell, proc, ss
 from ollama_twisted.probe.connection import Reading, Row, State
@@ -20,7 +19,8 @@ class Finished:
     How a child ended, and what it said.
 
     ``exit_code`` is None if it never began, -1 if it was killed.  ``fault`` says
-    why we did not let it end by itself, or why it could not begin.
+    why we did not let it end by itself, or why it could not begin.  ``reading`` is
+    what the kernel said, which is read as it comes.
     """
 
     out: bytes = b""
@@ -29,6 +29,7 @@ class Finished:
     duration: float = 0.0
     fault: Reason | None = None
     detail: str = ""
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +61,16 @@ class Tool:
     One tool: how it is called, and how its text is read.
 
     ``talks``: it is kept running, and answers each line with a line.
-    ``question``: it is no program but the kernel, asked this; its bytes are no text.
+    ``question``: it is no program but the kernel, asked this; there is no text to read.
     """
 
     name: str
     argv: Sequence[str]
-    read: Callable[[Any], Reading]
+    read: Callable[[str], Reading]
     method: Method | None = None
     blind: bool = False
     talks: bool = False
-    question: bytes = b""
+    question: diag.Question | None = None
 
 
 def tools(platform: str, ports: Sequence[int], root: bool) -> list[Tool]:
@@ -84,7 +85,7 @@ def tools(platform: str, ports: Sequence[int], root: bool) -> list[Tool]:
         read_proc = partial(proc.read, little=sys.byteorder == "little")
         asked = diag.question(ports)
         return [
-            Tool("netlink", (), diag.Reader().read, Method.SS_POLL, question=asked),
+            Tool("netlink", (), _no_text, Method.SS_POLL, question=asked),
             Tool("ss", ss.dump_command(ports), read_ss, Method.SS_POLL),
             Tool("proc", proc.COMMAND, read_proc),
             Tool("netstat", netstat.LINUX, netstat.read_linux),
@@ -103,6 +104,11 @@ def tools(platform: str, ports: Sequence[int], root: bool) -> list[Tool]:
     return [Tool("netstat", netstat.BSD, netstat.read_macos), lsof_]
 
 
+def _no_text(text: str) -> Reading:
+    """What the kernel prints: nothing."""
+    return Reading([])
+
+
 def judge(tool: Tool, finished: Finished, ports: Sequence[int], encoding: str) -> Look | Failure:
     """What a child's end means: rows, or a reason why there are none."""
     if finished.fault is not None:
@@ -112,11 +118,10 @@ def judge(tool: Tool, finished: Finished, ports: Sequence[int], encoding: str) -
         denied = re.search(r"permission denied|not permitted|access.{0,4}denied", err, re.I)
         reason = Reason.DENIED if denied else Reason.EXIT
         return Failure(reason, f"{tool.name} ended with {finished.exit_code}: {_first_line(err)}")
-    if tool.question:
-        reading = tool.read(finished.out)
-        if not reading.believable:
+    if finished.reading is not None:
+        if not finished.reading.believable:
             return Failure(Reason.PARSE, f"{tool.name} answered what it never answers")
-        return _look(tool, reading.rows, ports)
+        return _look(tool, finished.reading.rows, ports)
     out = finished.out.decode(encoding, "replace")
     if "\r" in out:
         out = out.replace("\r\n", "\n")

@@ -11,10 +11,10 @@ by it, nor read by us.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ollama_twisted.probe.connection import Reading, Row, State, plain
 
@@ -31,9 +31,11 @@ _OPERATION = struct.Struct("=BBH")
 _CONDITION = struct.Struct("=BBBBi")
 
 _HEAD = struct.Struct("=IHHII")
-_MESSAGE = struct.Struct("=IH10xBB2x48s20x")
+_MESSAGE = struct.Struct("=IH10x52s20x")
 _ATTRIBUTE = struct.Struct("=HH")
-_END = struct.Struct("=IHHIIi")
+_CODE = struct.Struct("=i")
+_END = _HEAD.size + _CODE.size
+_NAME = struct.Struct("!BB2xHH16s16s4x")
 _COOKIE = struct.Struct("=II")
 _SUMS = 216  # the end of the last sum in tcp_info
 _RECEIVED = 136  # the end of the one before, in older kernels
@@ -56,7 +58,7 @@ _STATES = {
 _AFTER_FIN = {State.CLOSE_WAIT, State.LAST_ACK, State.CLOSING}
 # A member looked up in its class costs several times as much.
 _ESTABLISHED = State.ESTABLISHED
-_WITHOUT_SUMS = {7, 10}  # the last word of a closed one is told elsewhere
+_WITHOUT_SUMS = {State.CLOSED, State.LISTEN}  # the last word of a closed one is told elsewhere
 
 # Kinds of messages that are known: a length or two for each family and state, and in
 # each what stands before the sums in a few ways, as for each control group.
@@ -64,19 +66,172 @@ _LAYOUTS, _PREFIXES = 64, 256
 _new = tuple.__new__
 
 # How a row begins: local address and port, the peer's, the state, and the key.
-_Ends = tuple[str, int, str, int, State, str]
+_Ends = tuple[str, int, str, int, State, str | None]
 
-# By what names it: what was seen of a socket at the last look, and its row.
-_Known = dict[bytes, tuple[tuple[Any, ...], Row]]
+# In a message a socket's *name* is its family, its state, its timer, its ends and its cookie;
+# the timer has a few states.  Names of sockets that are gone are kept up to this.
+_NAMES, _SPARE = 3, 1024
 
 
-def question(ports: Sequence[int]) -> bytes:
-    """What to ask for the servers' ends of all connections."""
+class End(NamedTuple):
+    """How an answer ended: with an error of the system's, or incomplete, or well."""
+
+    error: int = 0
+    interrupted: bool = False
+
+
+class _Layout(NamedTuple):
+    """
+    Where all that we want stands in messages of one length.
+
+    ``prefixes`` are the attributes, so many bytes of them, that were seen before the sums.
+    """
+
+    whole: struct.Struct
+    before: int
+    prefixes: set[bytes]
+
+
+class Reader:
+    """
+    Reads answer after answer about the same ports, each part as it comes.
+
+    Messages of one length stand in runs, and all of a kernel's are laid out alike up
+    to the sums, so a run is read at fixed places: one look there tells whether anything
+    we want has changed since the last answer.  What stands before the sums is walked
+    through once for each way in which it can look.
+    """
+
+    def __init__(self) -> None:
+        self._layouts: dict[int, _Layout] = {}
+        # The last row of each name; as a name says all of a row but its figures, one that
+        # is out of date does no harm.
+        self._established: dict[bytes, Row] = {}
+        self._bare: dict[bytes, Row] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """The next part is an answer's first; one that did not come to its end is forgotten."""
+        self._rows: list[Row] = []
+        self._refused = 0
+        self._cut = False
+        self._end: End | None = None
+
+    def take(self, part: memoryview) -> End | None:
+        """Read some whole messages; the answer's end, if it is among them."""
+        at = 0
+        while self._end is None and (left := len(part) - at) >= _HEAD.size:
+            length, kind, flags, *_ = _HEAD.unpack_from(part, at)
+            if length < _HEAD.size or length > left:
+                break
+            if kind == _SOCKET:
+                at += self._sockets(part[at:], length)
+                continue
+            if kind in {_DONE, _ERROR}:
+                code = _CODE.unpack_from(part, at + _HEAD.size)[0] if length >= _END else 0
+                failed = abs(code) or int(kind == _ERROR)
+                self._end = End(failed, bool(flags & _INTERRUPTED))
+            at += (length + 3) & ~3
+        self._cut = self._cut or at < len(part)
+        return self._end
+
+    def reading(self) -> Reading:
+        """What the answer said; unless it is whole and ended well it is not to be believed."""
+        if self._cut or self._end != End():
+            self._refused += len(self._rows) + 1
+        for known in (self._established, self._bare):
+            if len(known) > _SPARE + _NAMES * len(self._rows):
+                known.clear()
+        return Reading(self._rows, self._refused)
+
+    def _sockets(self, rest: memoryview, length: int) -> int:
+        """Read a run of messages of this length, or one; how many bytes that were."""
+        layout = self._layouts.get(length)
+        if layout is not None:
+            read = self._run(layout, rest[: len(rest) // length * length])
+            if read:
+                return read * length
+        row = self._walk(rest[:length])
+        if row is None:
+            self._refused += 1
+        else:
+            self._rows.append(row)
+        return (length + 3) & ~3
+
+    def _run(self, layout: _Layout, run: memoryview) -> int:
+        """Read what is at once seen to be an established connection; how many there were."""
+        known, rows, prefixes = self._established, self._rows, layout.prefixes
+        size, before_us = layout.whole.size, len(rows)
+        for length, kind, name, prefix, time, received, sent, again in layout.whole.iter_unpack(
+            run
+        ):
+            if length != size or kind != _SOCKET or prefix not in prefixes:
+                break
+            once = sent - again if sent > again else 0
+            rtt = time / 1000 / 1000 if time else None
+            row = known.get(name)
+            if row is not None and row[7:11] == (once, received, again, rtt):
+                rows.append(row)
+                continue
+            ends = _ends(name) if row is None else row[:6]
+            if ends is None or ends[4] is not _ESTABLISHED:
+                break
+            figures = (None, once, received, again, rtt, False)
+            # As Row(...), in a third of the time; there are thousands of them.
+            known[name] = row = _new(Row, ends + figures)
+            rows.append(row)
+        return len(rows) - before_us
+
+    def _walk(self, message: memoryview) -> Row | None:
+        """Read one message through all that stands in it."""
+        if len(message) < _MESSAGE.size:
+            return None
+        _, _, name = _MESSAGE.unpack_from(message)
+        if len(message) == _MESSAGE.size and name in self._bare:
+            return self._bare[name]
+        info, at = message[:0], _MESSAGE.size
+        while len(message) - at >= _ATTRIBUTE.size:
+            size, kind = _ATTRIBUTE.unpack_from(message, at)
+            if size < _ATTRIBUTE.size or size > len(message) - at:
+                return None
+            if kind == _INFO:
+                info = message[at + _ATTRIBUTE.size : at + size]
+                break
+            at += (size + 3) & ~3
+        if len(info) >= _SUMS and not len(message) % 4:
+            self._learn(bytes(message[_MESSAGE.size : at + _ATTRIBUTE.size]), len(message))
+        ends = _ends(name)
+        if ends is None:
+            return None
+        row = Row(*ends) if ends[4] in _WITHOUT_SUMS else _told(ends, info)
+        if len(message) == _MESSAGE.size:
+            self._bare[name] = row
+        return row
+
+    def _learn(self, prefix: bytes, length: int) -> None:
+        """Look at once, from now on, where the sums stand behind this, their own head included."""
+        layout = self._layouts.get(length)
+        if layout is None or len(prefix) != layout.before or len(layout.prefixes) >= _PREFIXES:
+            if len(self._layouts) >= _LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[length] = _layout(length, len(prefix))
+        layout.prefixes.add(prefix)
+
+
+class Question(NamedTuple):
+    """What the kernel is asked time and again, and who reads what it answers."""
+
+    message: bytes
+    reader: Reader
+
+
+def question(ports: Sequence[int]) -> Question:
+    """The question for the servers' ends of all connections."""
     wanted = struct.pack("=xxxB48xI4x", 1 << (_INFO - 1), _ALL_STATES)
     program = _filter(ports)
     only = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(program), 1) + program
     head = _HEAD.pack(_HEAD.size + len(wanted) + len(only), _SOCKET, _ASK, 0, 0)
-    return head + wanted + only
+    return Question(head + wanted + only, Reader())
 
 
 def _filter(ports: Sequence[int]) -> bytes:
@@ -97,154 +252,13 @@ def _filter(ports: Sequence[int]) -> bytes:
     return program
 
 
-class End(NamedTuple):
-    """How an answer ended: with an error of the system's, or incomplete, or well."""
-
-    error: int = 0
-    interrupted: bool = False
-
-
-def ending(datagram: bytes) -> End | None:
-    """What the datagram says of the answer's end; None if there is more to come."""
-    if len(datagram) < _END.size:
-        return None
-    _, kind, _, _, _, code = _END.unpack_from(datagram)
-    if kind == _ERROR:
-        return End(error=abs(code) or 1)
-    size, kind, flags, _, _, code = _END.unpack_from(datagram, len(datagram) - _END.size)
-    if (size, kind) != (_END.size, _DONE):
-        return None
-    return End(abs(code), bool(flags & _INTERRUPTED))
-
-
-class _Layout(NamedTuple):
-    """
-    Where all that we want stands in messages of one length.
-
-    ``prefixes`` are the attributes, so many bytes of them, that were seen before the sums.
-    """
-
-    whole: struct.Struct
-    before: int
-    prefixes: set[bytes]
-
-
-class Reader:
-    """
-    Reads answer after answer about the same ports.
-
-    Messages of one length stand in runs, and all of a kernel's are laid out alike up
-    to the sums, so a run is read at fixed places: one look there tells whether anything
-    we want has changed since the last answer.  What stands before the sums is walked
-    through once for each way in which it can look.
-    """
-
-    def __init__(self) -> None:
-        self._known: _Known = {}
-        self._layouts: dict[int, _Layout] = {}
-
-    def read(self, data: bytes) -> Reading:
-        """Read a whole answer; what is cut or not understood is left out, and counted."""
-        rows: list[Row] = []
-        known, self._known = self._known, {}
-        view = memoryview(data)
-        refused = at = kind = 0
-        while (left := len(data) - at) >= _HEAD.size:
-            length, kind, *_ = _HEAD.unpack_from(data, at)
-            if length < _HEAD.size or length > left or kind == _ERROR:
-                break
-            if kind == _SOCKET:
-                layout = self._layouts.get(length)
-                if layout is not None:
-                    read = self._run(layout, view[at : at + left // length * length], known, rows)
-                    if read:
-                        at += read * length
-                        continue
-                row = self._walk(data[at : at + length], known)
-                if row is None:
-                    refused += 1
-                else:
-                    rows.append(row)
-            at += (length + 3) & ~3
-        if kind != _DONE or at < len(data):  # there was more, and it did not come
-            refused += len(rows) + 1
-        return Reading(rows, refused)
-
-    def _run(self, layout: _Layout, run: memoryview, known: _Known, rows: list[Row]) -> int:
-        """Read what is at once seen to be an established connection; how many there were."""
-        now, before_us = self._known, len(rows)
-        length, prefixes = layout.whole.size, layout.prefixes
-        for fields in layout.whole.iter_unpack(run):
-            long, kind, family, state, key, prefix, time, received, sent, again = fields
-            if long != length or kind != _SOCKET or state != 1 or prefix not in prefixes:
-                break
-            before, ends = known.get(key), None
-            if before is not None:
-                seen, row = before
-                if seen == fields:
-                    now[key] = before
-                    rows.append(row)
-                    continue
-                if seen[3] == state and seen[2] == family:
-                    ends = row[:6]
-            if ends is None:
-                ends = _ends(family, key, _ESTABLISHED)
-                if ends is None:
-                    break
-            once = sent - again if sent > again else 0
-            rtt = time / 1000 / 1000 if time else None
-            # As Row(...), in a third of the time; there are thousands of them.
-            row = _new(Row, ends + (None, once, received, again, rtt, False))
-            now[key] = (fields, row)
-            rows.append(row)
-        return len(rows) - before_us
-
-    def _walk(self, message: bytes, known: _Known) -> Row | None:
-        """Read one message through all that stands in it."""
-        if len(message) < _MESSAGE.size:
-            return None
-        length, kind, family, state, key = _MESSAGE.unpack_from(message)
-        mark = (length, kind, family, state)
-        before = known.get(key)
-        if length == _MESSAGE.size and before is not None and before[0] == mark:
-            self._known[key] = before
-            return before[1]
-        info, at = b"", _MESSAGE.size
-        while length - at >= _ATTRIBUTE.size:
-            size, kind = _ATTRIBUTE.unpack_from(message, at)
-            if size < _ATTRIBUTE.size or size > length - at:
-                return None
-            if kind == _INFO:
-                info = message[at + _ATTRIBUTE.size : at + size]
-                break
-            at += (size + 3) & ~3
-        if len(info) >= _SUMS and not length % 4:
-            self._learn(message[_MESSAGE.size : at + _ATTRIBUTE.size], length)
-        word = _STATES.get(state)
-        ends = _ends(family, key, word) if word is not None else None
-        if ends is None:
-            return None
-        row = Row(*ends) if state in _WITHOUT_SUMS else _told(ends, info)
-        self._known[key] = (mark, row)
-        return row
-
-    def _learn(self, prefix: bytes, length: int) -> None:
-        """Look at once, from now on, where the sums stand behind this, their own head included."""
-        layout = self._layouts.get(length)
-        if layout is None or len(prefix) != layout.before or len(layout.prefixes) >= _PREFIXES:
-            if len(self._layouts) >= _LAYOUTS:
-                self._layouts.clear()
-            layout = self._layouts[length] = _layout(length, len(prefix))
-        layout.prefixes.add(prefix)
-
-
 def _layout(length: int, before: int) -> _Layout:
     rest = length - _MESSAGE.size - before - _SUMS
-    whole = struct.Struct(f"=IH10xBB2x48s20x{before}s68xI56xQ64xQQ{rest}x")
+    whole = struct.Struct(f"=IH10x52s20x{before}s68xI56xQ64xQQ{rest}x")
     return _Layout(whole, before, set())
 
 
-def _told(ends: _Ends, info: bytes) -> Row:
+def _told(ends: _Ends, info: memoryview) -> Row:
     """A row with the kernel's figures: those that it counts, as older ones count fewer."""
     time = sent = received = again = None
     if len(info) >= _RECEIVED:
@@ -257,14 +271,15 @@ def _told(ends: _Ends, info: bytes) -> Row:
     return Row(*ends, None, sent, received, again, time / 1000 / 1000 if time else None)
 
 
-def _ends(family: int, key: bytes, state: State) -> _Ends | None:
-    """How a row begins: both ends, the state and the name; None if the family is none of IP's."""
-    if family not in {_IPV4, _IPV6}:
+def _ends(name: bytes) -> _Ends | None:
+    """How a row begins: both ends, the state and the key; None if there is no such state."""
+    family, number, local_port, peer_port, local, peer = _NAME.unpack_from(name)
+    state = _STATES.get(number)
+    if state is None or family not in {_IPV4, _IPV6}:
         return None
-    local_port, peer_port = struct.unpack_from("!HH", key)
-    local, peer = _address(family, key[4:20]), _address(family, key[20:36])
-    name = "{1:x}{0:08x}".format(*_COOKIE.unpack_from(key, 40)).lstrip("0") or "0"
-    return local, local_port, peer, peer_port, state, name
+    low, high = _COOKIE.unpack_from(name, _NAME.size)
+    key = f"{high << 32 | low:x}"
+    return _address(family, local), local_port, _address(family, peer), peer_port, state, key
 
 
 @lru_cache(16384)

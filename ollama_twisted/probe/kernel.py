@@ -13,13 +13,13 @@ from twisted.internet.interfaces import IReadDescriptor
 from zope.interface import implementer
 
 from ollama_twisted.probe.command import Finished
-from ollama_twisted.probe.diag import ending
+from ollama_twisted.probe.diag import Question
 from ollama_twisted.probe.run import DEADLINE, LIMIT
 from ollama_twisted.probe.snapshot import Reason
 
 _SOCK_DIAG = 4
 LARGEST = 64 * 2**10  # twice what the kernel puts into one datagram
-AT_A_TIME = 8  # datagrams, of 80 sockets each, before others have their turn
+AT_A_TIME = 4  # datagrams, of 80 sockets each, before others have their turn
 ATTEMPTS = 3
 
 _REASONS = {
@@ -36,8 +36,8 @@ class Kernel:
         self._reactor = reactor
         self._dump: _Dump | None = None
 
-    def ask(self, question: bytes) -> Deferred[Finished]:
-        """The whole answer; always succeeds, as failing is an answer too."""
+    def ask(self, question: Question) -> Deferred[Finished]:
+        """The whole answer, read; always succeeds, as failing is an answer too."""
         self._dump = _Dump(self._reactor, question)
         self._dump.begin()
         return self._dump.finished
@@ -52,12 +52,12 @@ class Kernel:
 class _Dump:
     """One socket, with which one thing is asked."""
 
-    def __init__(self, reactor: Any, question: bytes) -> None:
+    def __init__(self, reactor: Any, question: Question) -> None:
         self.finished: Deferred[Finished] = Deferred()
         self._reactor = reactor
         self._question = question
         self._attempts = 1
-        self._out: list[bytes] = []
+        self._part = memoryview(bytearray(LARGEST))
         self._size = 0
         self._socket: socket.socket | None = None
         self._timer: Any = None
@@ -68,7 +68,7 @@ class _Dump:
         kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         try:
             self._socket = socket.socket(socket.AF_NETLINK, kind, _SOCK_DIAG)
-            self._socket.send(self._question)
+            self._ask(self._socket)
         except OSError as error:
             self._refused(error.errno or 0)
             return
@@ -89,7 +89,7 @@ class _Dump:
             if self._socket is None:
                 return
             try:
-                self._take(self._socket, self._socket.recv(LARGEST))
+                self._take(self._socket, self._socket.recv_into(self._part))
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -98,10 +98,14 @@ class _Dump:
     def connectionLost(self, reason: Any) -> None:
         self.fail(Reason.EXIT, "the netlink socket was closed")
 
-    def _take(self, link: socket.socket, data: bytes) -> None:
-        self._out.append(data)
-        self._size += len(data)
-        end = ending(data)
+    def _ask(self, link: socket.socket) -> None:
+        self._size = 0
+        self._question.reader.begin()
+        link.send(self._question.message)
+
+    def _take(self, link: socket.socket, size: int) -> None:
+        self._size += size
+        end = self._question.reader.take(self._part[:size])
         if self._size > LIMIT:
             self.fail(Reason.OVERFLOW, f"answered more than {LIMIT} bytes")
         elif end is None:
@@ -112,7 +116,8 @@ class _Dump:
             self._start_over(link)
         else:
             took = self._reactor.seconds() - self._began
-            self._finish(Finished(b"".join(self._out), b"", 0, took))
+            reading = self._question.reader.reading()
+            self._finish(Finished(exit_code=0, duration=took, reading=reading))
 
     def _start_over(self, link: socket.socket) -> None:
         """Something changed under the kernel's hands, so sockets may be missing."""
@@ -120,9 +125,7 @@ class _Dump:
             self.fail(Reason.EXIT, f"was interrupted {ATTEMPTS} times")
             return
         self._attempts += 1
-        self._size = 0
-        self._out.clear()
-        link.send(self._question)
+        self._ask(link)
 
     def _refused(self, code: int) -> None:
         self.fail(_REASONS.get(code, Reason.EXIT), f"netlink: {os.strerror(code)}")
@@ -142,5 +145,4 @@ class _Dump:
             with suppress(OSError, ValueError):
                 self._reactor.removeReader(self)
             link.close()
-        self._out.clear()
         self.finished.callback(finished)

@@ -6,7 +6,7 @@ import locale
 import os
 import sys
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from ollama_twisted.probe import proc
 from ollama_twisted.probe.command import Failure, Finished, Look, Tool, judge, tools
 from ollama_twisted.probe.connection import Row, State, count
 from ollama_twisted.probe.conversation import Conversation
+from ollama_twisted.probe.diag import Question
 from ollama_twisted.probe.endings import NAME as EVENTS
 from ollama_twisted.probe.endings import Endings
 from ollama_twisted.probe.hint import hint
@@ -42,8 +43,8 @@ class Estimate:
 class Asked(Protocol):
     """Whoever answers what `Tool.question` asks."""
 
-    def ask(self, question: bytes) -> Deferred[Finished]:
-        """The whole answer; never fails."""
+    def ask(self, question: Question) -> Deferred[Finished]:
+        """The whole answer, read; never fails."""
 
     def stop(self) -> None:
         """Give up what is being asked."""
@@ -73,7 +74,7 @@ class Prober:
         estimate: Estimate | None = None,
         platform: str = sys.platform,
         path: str | None = None,
-        own: Container[tuple[str, int]] = (),
+        own: Collection[tuple[str, int]] = (),
         kernel: Asked | None = None,
     ) -> None:
         self.snapshot = Snapshot()
@@ -184,7 +185,7 @@ class Prober:
 
     async def _ask(self, tool: Tool) -> Look | Failure:
         talk = self._talks.get(tool.name)
-        if tool.question:
+        if tool.question is not None:
             run = self._kernel.ask(tool.question)
         else:
             run = talk.ask() if talk is not None else self._runner.run(tool.name, tool.argv)
@@ -201,10 +202,15 @@ class Prober:
 
     def _foreign(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Those at whose other end, and at whose own, somebody else is."""
-        own = self._own
-        if own == ():
-            return rows
-        return [row for row in rows if row[2:4] not in own and row[0:2] not in own]
+        own = set(self._own)
+        ports = {port for _, port in own}
+        return [
+            row
+            for row in rows
+            # Nearly always the ports alone tell that it is none of ours.
+            if (row[3] not in ports or row[2:4] not in own)
+            and (row[1] not in ports or row[0:2] not in own)
+        ]
 
     def _ended(self, row: Row) -> None:
         if row[2:4] not in self._own:

@@ -26,9 +26,6 @@ LONGEST_SILENCE = 30
 # So many clients of a port have sums of their own.
 TOLD_APART = 4096
 
-# What a row counts; it never goes down.
-_SUMS = Row._fields[7:10]
-
 # Sockets in these states have no sums: the kernel keeps little more than their address.
 _BARE = {State.SYN_RECV, State.TIME_WAIT}
 
@@ -143,9 +140,7 @@ class Ledger:
             for port, sums in self._sums.items()
         }
 
-    def _settle(
-        self, living: dict[str, Row], method: Method, unbroken: bool
-    ) -> None:
+    def _settle(self, living: dict[str, Row], method: Method, unbroken: bool) -> None:
         """Replace the living; give up those that vanished, at once or at the second dump."""
         suspects = set()
         for key in self._last.keys() - living.keys():
@@ -174,9 +169,7 @@ class Ledger:
         # A dump may have been taken before the endings that were told first.
         self._doubts = [since, set()]
 
-    def _find_missed(
-        self, lingering: Iterable[Row], living: dict[str, Row]
-    ) -> None:
+    def _find_missed(self, lingering: Iterable[Row], living: dict[str, Row]) -> None:
         """Count the connections of which only the tombstone was ever seen."""
         for row in lingering:
             key = row.key or ""
@@ -289,5 +282,8 @@ _NO_CLIENT = {State.LISTEN, State.BOUND, State.CLOSED, *_BARE}
 
 def _no_less(row: Row, known: Row) -> Row:
     """A row whose sums have not gone down, whatever it says."""
-    sums = (max(now or 0, before or 0) for now, before in zip(row[7:10], known[7:10], strict=True))
-    return row._replace(**dict(zip(_SUMS, sums, strict=True)))
+    return row._replace(
+        sent=max(row.sent or 0, known.sent or 0),
+        received=max(row.received or 0, known.received or 0),
+        retransmitted=max(row.retransmitted or 0, known.retransmitted or 0),
+    )

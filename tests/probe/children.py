@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from ollama_twisted.probe.command import Finished
+from ollama_twisted.probe.diag import Question
 from ollama_twisted.probe.snapshot import Reason
 
 
@@ -107,7 +108,7 @@ class Refusing:
     def __init__(self) -> None:
         self.answer = Finished(fault=Reason.DENIED, detail="netlink: Operation not permitted")
 
-    def ask(self, question: bytes) -> Deferred[Finished]:
+    def ask(self, question: Question) -> Deferred[Finished]:
         return succeed(self.answer)
 
     def stop(self) -> None:

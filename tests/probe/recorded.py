@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ollama_twisted.probe import lsof, netstat, powershell, proc, ss
 from ollama_twisted.probe.connection import Reading, count
+from ollama_twisted.probe.diag import Reader
 from tests.parts import ROOT
 
 FOLDER = ROOT / "tests" / "recorded" / "probes"
@@ -40,6 +41,14 @@ def text(name: str) -> str:
 def binary(name: str) -> bytes:
     """One that is no text."""
     return (FOLDER / name).read_bytes()
+
+
+def whole(data: bytes, reader: Reader | None = None) -> Reading:
+    """What is read of a kernel's answer that comes in one part."""
+    reader = reader or Reader()
+    reader.begin()
+    reader.take(memoryview(data))
+    return reader.reading()
 
 
 def reader(name: str) -> Callable[[str], Reading]:

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.probe.command import Failure, Finished, Look, Tool, judge, tools
 from ollama_twisted.probe.snapshot import Method, Reason
-from tests.probe.recorded import binary, text
+from tests.probe.recorded import binary, text, whole
 
 PORT = 11434
 
@@ -45,11 +45,12 @@ class KernelTests(SynchronousTestCase):
         The kernel's answer counts bytes as ss's does; another one is not believed.
         """
         asked = tool("netlink")
-        good = Finished(binary("netlink-linux-two-servers-nonroot.bin"), exit_code=0)
+        said = whole(binary("netlink-linux-two-servers-nonroot.bin"))
+        good = Finished(exit_code=0, reading=said)
         look = judge(asked, good, [PORT], "utf-8")
         assert isinstance(look, Look)
         self.assertEqual((len(look.rows), look.method), (11, Method.SS_POLL))
-        other = judge(asked, Finished(b"what\n", exit_code=0), [PORT], "utf-8")
+        other = judge(asked, Finished(exit_code=0, reading=whole(b"what\n")), [PORT], "utf-8")
         self.assertEqual(other, Failure(Reason.PARSE, "netlink answered what it never answers"))
 
 

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.probe import ss
 from ollama_twisted.probe.connection import Row, State
-from ollama_twisted.probe.diag import End, Reader, ending, question
-from tests.probe.recorded import binary, text
+from ollama_twisted.probe.diag import End, Reader, question
+from tests.probe.recorded import binary, text, whole
 
 ANSWER = binary("netlink-linux-two-servers-nonroot.bin")
 DONE = struct.pack("=IHHIIi", 20, 3, 2, 10, 0, 0)
@@ -37,7 +37,7 @@ def message(figures: bytes | None = None, state: int = 1, before: bytes = b"") -
 
 def read(*messages: bytes) -> list[Row]:
     """The rows of a whole answer."""
-    return Reader().read(b"".join(messages) + DONE).rows
+    return whole(b"".join(messages) + DONE).rows
 
 
 class RowTests(SynchronousTestCase):
@@ -48,7 +48,7 @@ class RowTests(SynchronousTestCase):
         A real answer says what ss printed of the same sockets: ends, states, keys, sums, times.
         """
         printed = ss.Reader().read(text("ss-linux-two-servers-nonroot.txt")).reading.rows
-        reading = Reader().read(ANSWER)
+        reading = whole(ANSWER)
         self.assertEqual(sorted(reading.rows, key=str), sorted(printed, key=str))
         self.assertEqual((len(reading.rows), reading.refused, reading.believable), (11, 0, True))
 
@@ -106,8 +106,8 @@ class RowTests(SynchronousTestCase):
         """
         error = struct.pack("=IHHIIi", 20, 2, 0, 0, 0, -1)
         for data in (b"", ANSWER[: -len(DONE)], ANSWER + message(), error, message() + error):
-            self.assertFalse(Reader().read(data).believable, data[:40])
-        self.assertTrue(Reader().read(DONE).believable)
+            self.assertFalse(whole(data).believable, data[:40])
+        self.assertTrue(whole(DONE).believable)
 
 
 class GarbageTests(SynchronousTestCase):
@@ -119,16 +119,16 @@ class GarbageTests(SynchronousTestCase):
         """
         However an answer is cut, only connections are read that stand in the whole of it.
         """
-        known = Reader().read(ANSWER).rows
-        self.assertEqual(set(Reader().read(ANSWER[:at]).rows) - set(known), set())
-        self.assertEqual(Reader().read(ANSWER[:at]).believable, at == len(ANSWER))
+        known = whole(ANSWER).rows
+        self.assertEqual(set(whole(ANSWER[:at]).rows) - set(known), set())
+        self.assertEqual(whole(ANSWER[:at]).believable, at == len(ANSWER))
 
     @given(st.binary(max_size=300))
     def test_noise(self, data: bytes) -> None:
         """
         Bytes that are no answer give no rows.
         """
-        reading = Reader().read(data)
+        reading = whole(data)
         self.assertEqual((reading.rows, reading.believable), ([], False))
 
     @settings(max_examples=300)
@@ -148,7 +148,7 @@ class GarbageTests(SynchronousTestCase):
             data = bytearray(ANSWER)
             for at, value in change.items():
                 data[at] = value
-            self.assertEqual(remembering.read(bytes(data)), Reader().read(bytes(data)))
+            self.assertEqual(whole(bytes(data), remembering), whole(bytes(data)))
 
 
 class AskingTests(SynchronousTestCase):
@@ -158,7 +158,7 @@ class AskingTests(SynchronousTestCase):
         """
         TCP of both families, all states, the figures, and a program of jumps for the ports.
         """
-        asked = question([11434, 80])
+        asked = question([11434, 80]).message
         self.assertEqual(struct.unpack_from("=IHH", asked), (len(asked), 18, 0x301))
         self.assertEqual(asked[16:20] + asked[68:76], struct.pack("=xxxBI4x", 2, 0xFFF))
         self.assertEqual(
@@ -169,7 +169,7 @@ class AskingTests(SynchronousTestCase):
             + struct.pack("=BBHBBxxi", 7, 12, 16, 0, 0, 80),
         )
 
-    def test_ending(self) -> None:
+    def test_end(self) -> None:
         """
         An end may come with the last sockets; it may say that they are not all.
         """
@@ -178,8 +178,36 @@ class AskingTests(SynchronousTestCase):
         error = struct.pack("=IHHIIi", 36, 2, 0, 10, 0, -1) + bytes(16)
         self.assertEqual(
             [
-                ending(each)
+                Reader().take(memoryview(each))
                 for each in (b"", message(), DONE, message() + DONE, interrupted, failed, error)
             ],
             [None, None, End(), End(), End(0, True), End(105), End(1)],
         )
+
+    @given(st.sets(st.integers(0, 11)))
+    def test_parts(self, cuts: set[int]) -> None:
+        """
+        In however many parts an answer comes, it says the same, the first time and again.
+        """
+        reader = Reader()
+        for _ in range(2):
+            reader.begin()
+            part = at = number = 0
+            while at < len(ANSWER):
+                at += struct.unpack_from("=I", ANSWER, at)[0]
+                if number in cuts or at == len(ANSWER):
+                    reader.take(memoryview(ANSWER)[part:at])
+                    part = at
+                number += 1
+            self.assertEqual(reader.reading(), whole(ANSWER))
+
+    def test_begun_again(self) -> None:
+        """
+        What was read of an answer without its end is forgotten, and nothing else is.
+        """
+        reader = Reader()
+        reader.take(memoryview(message(info(280, sent=5))))
+        self.assertEqual(whole(message(info(280, sent=7)) + DONE, reader).rows[0].sent, 7)
+        reader.begin()
+        reader.take(memoryview(message(info(280, sent=9))))
+        self.assertEqual(whole(DONE, reader), ([], 0))

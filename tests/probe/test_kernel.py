@@ -13,12 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.probe import kernel
 from ollama_twisted.probe.command import Finished
+from ollama_twisted.probe.diag import question
 from ollama_twisted.probe.kernel import AT_A_TIME, ATTEMPTS, Kernel
 from ollama_twisted.probe.run import DEADLINE, LIMIT
 from ollama_twisted.probe.snapshot import Reason
+from tests.probe.recorded import whole
 from tests.probe.test_diag import DONE, message
 
-QUESTION = b"who?"
+QUESTION = question([11434])
 INTERRUPTED = struct.pack("=IHHIIi", 20, 3, 0x12, 10, 0, 0)
 
 
@@ -33,13 +35,14 @@ class FakeSocket:
     def send(self, data: bytes) -> None:
         self.asked.append(data)
 
-    def recv(self, size: int) -> bytes:
+    def recv_into(self, buffer: memoryview) -> int:
         if not self.answers:
             raise BlockingIOError(errno.EAGAIN, "nothing yet")
         answer = self.answers.pop(0)
         if isinstance(answer, OSError):
             raise answer
-        return answer
+        buffer[: len(answer)] = answer
+        return len(answer)
 
     def fileno(self) -> int:
         return -1 if self.closed else 99
@@ -90,8 +93,8 @@ class KernelTests(SynchronousTestCase):
         However many parts an answer has, it is one.
         """
         found = self.answer(message(), message(), message() + DONE)
-        self.assertEqual((found.out, found.exit_code), (message() * 3 + DONE, 0))
-        self.assertEqual(self.socket.asked, [QUESTION])
+        self.assertEqual((found.reading, found.exit_code), (whole(message() * 3 + DONE), 0))
+        self.assertEqual(self.socket.asked, [QUESTION.message])
 
     def test_turns(self) -> None:
         """
@@ -115,12 +118,20 @@ class KernelTests(SynchronousTestCase):
             (denied, Reason.DENIED, os.strerror(errno.EPERM)),
             (OSError(errno.ENOBUFS, ""), Reason.OVERFLOW, os.strerror(errno.ENOBUFS)),
             (OSError(errno.ENOENT, ""), Reason.EXIT, os.strerror(errno.ENOENT)),
-            (bytes(LIMIT + 1), Reason.OVERFLOW, "more than"),
         ]:
             self.socket = FakeSocket()
             found = self.answer(answer)
-            self.assertEqual((found.fault, found.exit_code, found.out), (reason, None, b""))
+            self.assertEqual((found.fault, found.exit_code, found.reading), (reason, None, None))
             self.assertIn(word, found.detail)
+
+    def test_too_much(self) -> None:
+        """
+        An answer without end is given up.
+        """
+        part = message() * 100
+        found = self.answer(*[part] * (LIMIT // len(part) + 1))
+        self.assertEqual((found.fault, found.reading), (Reason.OVERFLOW, None))
+        self.assertIn("more than", found.detail)
 
     def test_no_socket(self) -> None:
         """
@@ -140,8 +151,8 @@ class KernelTests(SynchronousTestCase):
         An answer that is not whole is asked for again, from the beginning, a few times.
         """
         found = self.answer(message(), INTERRUPTED, message(), DONE)
-        self.assertEqual((found.out, found.exit_code), (message() + DONE, 0))
-        self.assertEqual(self.socket.asked, [QUESTION] * 2)
+        self.assertEqual((found.reading, found.exit_code), (whole(message() + DONE), 0))
+        self.assertEqual(self.socket.asked, [QUESTION.message] * 2)
         self.socket = FakeSocket()
         found = self.answer(*[INTERRUPTED] * ATTEMPTS)
         self.assertEqual(found.fault, Reason.EXIT)

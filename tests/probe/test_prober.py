@@ -12,10 +12,11 @@ from ollama_twisted.probe.prober import TRY_BETTER, Estimate, Prober
 from ollama_twisted.probe.run import DEADLINE
 from ollama_twisted.probe.snapshot import Method, Quality, Reason, Snapshot
 from tests.probe.children import FakeChild, FakeReactor, Refusing
-from tests.probe.recorded import binary, text
+from tests.probe.recorded import binary, text, whole
 
 PORT = 11434
 SS = text("ss-linux-v4loopback-nonroot.txt")
+NETLINK = whole(binary("netlink-linux-two-servers-nonroot.bin"))
 EVENT = (
     "UNCONN 0 0 127.0.0.1:11434 127.0.0.1:5 ino:0 sk:abc mss:9 bytes_sent:300 bytes_acked:301 "
     "bytes_received:21\r\n"
@@ -256,7 +257,7 @@ class KernelTests(ProberCase):
         """
         Where it answers no ss is started but the one that hears endings, and bytes are exact.
         """
-        self.kernel.answer = Finished(binary("netlink-linux-two-servers-nonroot.bin"), exit_code=0)
+        self.kernel.answer = Finished(exit_code=0, reading=NETLINK)
         seen = self.begin()
         self.assertEqual((seen.source, self.started), ("netlink", []))
         self.assertEqual(seen.connections[PORT].established, 4)
@@ -275,7 +276,7 @@ class KernelTests(ProberCase):
         self.assertEqual(report.failures[Reason.DENIED], 1)
         self.assertEqual(report.detail, "netlink: Operation not permitted")
         self.assertEqual(seen.traffic[PORT].method, Method.SS_EVENTS)
-        self.kernel.answer = Finished(binary("netlink-linux-two-servers-nonroot.bin"), exit_code=0)
+        self.kernel.answer = Finished(exit_code=0, reading=NETLINK)
         self.assertEqual(self.look(3).source, "ss")
         self.assertEqual(self.look(TRY_BETTER).source, "netlink")
 
