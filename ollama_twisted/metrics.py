@@ -74,6 +74,12 @@ class GatewayMetrics:
             "Attempts after which another node was asked, by the node that failed.",
             ("node", "reason"),
         )
+        self._spent = Count(
+            "upstream_retries_refused",
+            "Attempts after which no other node was asked, because too many requests were being"
+            " asked again (gateway.retry_percent), by the node that failed.",
+            ("node", "reason"),
+        )
         self._sent = Count("bytes_sent", "Body bytes sent to clients.")
         self._received = Count("bytes_received", "Body bytes received from clients.")
         self._duration = Distribution(
@@ -142,6 +148,7 @@ class GatewayMetrics:
             or record.failure
             or record.final is not None
             or record.retries
+            or record.not_retried is not None
             or record.nodes
             or record.waited is not None
             or record.asked_at is not None
@@ -184,6 +191,8 @@ class GatewayMetrics:
         for failed, reason in record.retries:
             self._retries.of[failed, reason] += 1
             self._attempts.of[failed,] += 1
+        if record.not_retried is not None:
+            self._spent.of[record.not_retried] += 1
         for name in record.nodes:
             self._attempts.of[name,] += 1
         if node:

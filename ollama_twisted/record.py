@@ -16,8 +16,10 @@ class Record:
     error that the node meant to give is the node's business.  ``nodes`` are those that
     were asked side by side, where it was not one.  ``retries`` names
     each node that was given up on, and why; ``passed_over`` those that were not
-    eligible, in the same words.  ``audio`` is how long a recording lasts that was
-    transcribed, and ``asked_at`` when its node was sent it; None otherwise.
+    eligible, in the same words.  ``not_retried`` is the last one that failed, if no other
+    was asked because too many requests were being asked again.  ``audio`` is how long a
+    recording lasts that was transcribed, and ``asked_at`` when its node was sent it; None
+    otherwise.
     """
 
     operation: str
@@ -37,6 +39,7 @@ class Record:
     explained: str = ""
     attempts: int = 0
     retries: tuple[tuple[str, str], ...] = ()
+    not_retried: tuple[str, str] | None = None
     waited: float | None = None
     first_at: float = 0.0
     ended: float = 0.0

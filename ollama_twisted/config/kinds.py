@@ -94,6 +94,7 @@ _secret = Meta(extra={"secret": True})
 
 Seconds = Annotated[float, Meta(gt=0, le=2_592_000)]  # a month: more overflows some timers
 Patience = Annotated[float, Meta(ge=0, le=2_592_000)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
 Billions = Annotated[float, Meta(ge=0, le=1_000_000)]
 Size = Annotated[float, Meta(gt=0, le=1_000_000)]
 Weight = Annotated[float, Meta(gt=0, le=1_000_000)]

@@ -161,6 +161,8 @@ class GatewayLimits:
     keep_alive: float = 75.0
     send_timeout: float = 120.0
     attempts: int = 3
+    retry_percent: float = 20.0
+    min_retries: int = 3
     allowed_hosts: tuple[str, ...] = ()
     framed_by: tuple[str, ...] = ()
     manage_models: str = "loopback"

@@ -72,6 +72,16 @@ class Gateway(Entry, frozen=True):
         Maybe[kinds.Seconds], says("A client that reads nothing for so long is cut off.")
     ] = UNSET
     attempts: Annotated[Maybe[kinds.Count], says("Nodes that one request may try.")] = UNSET
+    retry_percent: Annotated[
+        Maybe[kinds.Percent],
+        says(
+            "How many of the requests in flight may be asked again at a time while several "
+            "nodes fail, in percent; 100: all."
+        ),
+    ] = UNSET
+    min_retries: Annotated[
+        Maybe[kinds.NoneOrCount], says("So many may be, however few are in flight.")
+    ] = UNSET
     allowed_hosts: Annotated[
         Maybe[tuple[kinds.Name, ...]],
         says("Names under which browsers may reach the gateway, besides local ones; * for any."),

@@ -134,6 +134,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     nodes: str = ""
     passed_over: str = ""
     retries: str = ""
+    not_retried: str = ""
     waited: float | None = None
     first_byte: float | None = None
     prompt_tokens: int | None = None
@@ -169,6 +170,8 @@ def line(record: Record, offset: float) -> Line:
         said.nodes = ", ".join(record.nodes)[:MAX_VALUE]
     if record.retries:
         said.retries = "; ".join(f"{name}: {why}" for name, why in record.retries)[:MAX_VALUE]
+    if record.not_retried is not None:
+        said.not_retried = ": ".join(record.not_retried) + "; the retry budget is spent"
     if record.waited is not None:
         said.waited = _micro(record.waited)
     if record.first_at:
@@ -194,6 +197,7 @@ def as_json(record: Record, offset: float) -> bytes:
         record.final is not None
         or record.failure
         or record.retries
+        or record.not_retried is not None
         or record.nodes
         or record.waited is not None
         or record.audio is not None

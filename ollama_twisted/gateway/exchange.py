@@ -23,7 +23,7 @@ from ollama_twisted.gateway.patience import Patience, Phase
 from ollama_twisted.gateway.reasons import fields_of, note_choice
 from ollama_twisted.gateway.relay import AnswerCut, Relay, pass_whole, relay_for
 from ollama_twisted.gateway.task import Signal, Task
-from ollama_twisted.gateway.turn import Turn
+from ollama_twisted.gateway.turn import Turn, another
 from ollama_twisted.gateway.upload import Upload
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease, Outcome
@@ -190,17 +190,15 @@ class Exchange:
                     busy = told_busy(answer.status)
                     if busy is not None and self._route.repeatable:
                         tried[name] = busy
-                        following = self._another(want, tried)
+                        following = another(self._gateway, want, tried, self.record)
                     if following is None:
                         await self._pass_on(lease, connection, answer)
                         return
                     # Nothing of this answer was read beyond its head.
                     connection.abort()
                     lease.outcome(tried[name].outcome, seconds())
-            lease = following or self._another(want, tried)
-            if lease is not None:
-                self.record.retries = (*self.record.retries, (name, tried[name].reason))
-        raise nobody_answered(tried)
+            lease = following or another(self._gateway, want, tried, self.record)
+        raise nobody_answered(tried, spent=self.record.not_retried is not None)
 
     async def _wait_in_line(self, want: Want) -> Lease | None:
         """A place on a node, once there is one."""
@@ -210,12 +208,6 @@ class Exchange:
             return await turn.taken(self.record)
         finally:
             self._turn = None
-
-    def _another(self, want: Want, tried: dict[str, AttemptFailed]) -> Lease | None:
-        """A place on a node that was not asked yet, if there is one at once."""
-        if len(tried) >= self._gateway.limits.attempts:
-            return None
-        return self._gateway.pool.lease(want, self._gateway.seconds(), frozenset(tried))
 
     async def _attempt(self, lease: Lease, want: Want) -> tuple[NodeConnection, AnswerHead]:
         """Send the request to one node; a stale connection is replaced silently."""

@@ -82,6 +82,7 @@ class Busy(GatewayErrorAnswer):
     reason = "busy"
     status = 503
     outcome = Outcome.BUSY
+    sent = False
 
 
 class Refused(Exception):
@@ -99,8 +100,12 @@ class Refused(Exception):
         return (reason, RETRY_AFTER) if self.status >= 500 else (reason,)
 
 
-def nobody_answered(tried: Mapping[str, AttemptFailed]) -> Refused:
-    """What the client is told when each node that was tried has failed, and how."""
+def nobody_answered(tried: Mapping[str, AttemptFailed], spent: bool = False) -> Refused:
+    """
+    What the client is told when each node that was tried has failed, and how.
+
+    ``spent``: no other one was asked, for the sake of the nodes.
+    """
     failures = list(tried.values())
     if any(failed.status == 504 for failed in failures):
         status = 504
@@ -109,7 +114,10 @@ def nobody_answered(tried: Mapping[str, AttemptFailed]) -> Refused:
     else:
         status = 502
     reasons = "; ".join(f"{name}: {failed}" for name, failed in tried.items())
-    return Refused(status, f"no node could answer ({reasons})", failures[-1].reason)
+    message = f"no node could answer ({reasons})"
+    if spent:
+        message += "; no other one was asked, since too many requests are being asked again"
+    return Refused(status, message, failures[-1].reason)
 
 
 def told_busy(status: int) -> AttemptFailed | None:

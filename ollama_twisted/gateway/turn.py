@@ -1,17 +1,19 @@
-"""A place on a node for one exchange: at once, or when its turn in the line comes."""
+"""A place on a node for one exchange: when its turn in the line comes, or after one has failed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 
-from ollama_twisted.gateway.failures import Refused
+from ollama_twisted.gateway.failures import AttemptFailed, Refused
 from ollama_twisted.gateway.patience import Patience
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease
 from ollama_twisted.pool.line import LineFull
 from ollama_twisted.pool.pool import Blocked
+from ollama_twisted.pool.retries import RetriesSpent
 from ollama_twisted.record import Record
 
 if TYPE_CHECKING:
@@ -67,3 +69,25 @@ class Turn:
         elif patience.spent(patience.limit, now):
             message = f"no node was free within {patience.limit:.0f} s"
             self._granted.errback(Refused(503, message, "line_timeout"))
+
+
+def another(
+    gateway: Gateway, want: Want, tried: Mapping[str, AttemptFailed], record: Record
+) -> Lease | None:
+    """
+    A place on a node that was not asked yet, if there is one at once and it may be asked.
+
+    The last one that was tried is then recorded as given up.
+    """
+    if len(tried) >= gateway.limits.attempts:
+        return None
+    name, failed = list(tried.items())[-1]
+    dropped_by = name if failed.sent else None
+    try:
+        lease = gateway.pool.lease(want, gateway.seconds(), frozenset(tried), dropped_by)
+    except RetriesSpent:
+        record.not_retried = (name, failed.reason)
+        return None
+    if lease is not None:
+        record.retries = (*record.retries, (name, failed.reason))
+    return lease

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 
 #: However often a node fails, it is tried again after this many seconds.
 LONGEST = 300.0
 #: A node that has not failed for so long since an ejection has lived it down.
 LIVED_DOWN = 60.0
+#: For so long a failure says that the node fails, unless it answers meanwhile.
+RECENT = 10.0
 
 
 class Circuit(Enum):
@@ -47,6 +50,7 @@ class Breaker:
     retry_at: float = 0.0
     unreachable: bool = False
     good_checks: int = 0
+    failed_at: float = -inf
     _admitted: int = field(default=0, init=False, repr=False)
     _outdated: int = field(default=0, init=False, repr=False)
     _trial: int = field(default=0, init=False, repr=False)
@@ -60,6 +64,10 @@ class Breaker:
     def ejected(self, now: float) -> bool:
         """Is the node left alone at this moment?"""
         return self.circuit is _OPEN and now < self.retry_at
+
+    def fails(self, now: float) -> bool:
+        """Has it failed lately, and not answered since?"""
+        return self.in_a_row > 0 and now - self.failed_at < RECENT
 
     def admitted(self, now: float) -> int:
         """
@@ -104,6 +112,7 @@ class Breaker:
         if request <= self._outdated:
             return
         self.in_a_row += 1
+        self.failed_at = now
         if self.circuit is _CLOSED:
             if not unreachable and self.in_a_row < self.failures:
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -172,8 +172,31 @@ def fits(size_range: SizeRange, size_b: float) -> bool:
     return size_range.min_b <= size_b and (upper is None or size_b <= upper)
 
 
-def passing(node: Node) -> Refusal:
-    """Why a node that may serve is not free at this moment."""
+def free(nodes: Sequence[Node], without: Collection[str], now: float) -> list[Node]:
+    """
+    Those of the nodes that may serve a request that are free at this moment.
+
+    Signs of failure alone never leave a request without a node to try.
+    """
+    asked = [node for node in nodes if node.name not in without] if without else nodes
+    admitted = [node for node in asked if node.breaker.admits(now)]
+    return [node for node in admitted or asked if node.in_flight < node.limit]
+
+
+def at_present(
+    judged: Iterable[tuple[Node, Refusal | None]], now: float
+) -> list[tuple[Node, Refusal | None]]:
+    """The same judgement, with the reason against each node that may serve and is not free."""
+    judged = list(judged)
+    may = [node for node, refusal in judged if refusal is None]
+    names = {node.name for node in free(may, frozenset(), now)}
+    return [
+        (node, _passing(node) if refusal is None and node.name not in names else refusal)
+        for node, refusal in judged
+    ]
+
+
+def _passing(node: Node) -> Refusal:
     if node.full:
         return Refusal(Reason.FULL, f"{node.in_flight} requests in flight")
     return Refusal(Reason.EJECTED, "ejected after failures")

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ollama_twisted.pool.models import ModelName
 from ollama_twisted.pool.node import Node
+from ollama_twisted.pool.retries import RetryBudget
 
 
 class Outcome(Enum):
@@ -51,16 +52,28 @@ class Lease:
     A block that ends without naming an outcome has abandoned its request, which is
     never the node's fault.  ``request`` is the number the node's breaker gave it.
     ``model`` is what the node is watched for meanwhile, and ``loads`` whether it has
-    to load it first, as far as anybody knows.
+    to load it first, as far as anybody knows.  ``budget`` is what a request is asked
+    again at the expense of, until an answer begins.
     """
 
-    __slots__ = ("_held", "_lessor", "_now", "_outcome", "loads", "model", "node", "request")
+    __slots__ = (
+        "_held",
+        "_lessor",
+        "_now",
+        "_outcome",
+        "budget",
+        "loads",
+        "model",
+        "node",
+        "request",
+    )
 
     def __init__(self, node: Node, request: int, lessor: Lessor) -> None:
         self.node = node
         self.request = request
         self.model: ModelName | None = None
         self.loads = False
+        self.budget: RetryBudget | None = None
         self._lessor = lessor
         self._now = 0.0
         self._outcome = _ABANDONED
@@ -73,6 +86,9 @@ class Lease:
         A node on trial is trusted again from here on: the rest of an answer may take
         minutes, and others need not wait for it.
         """
+        if self.budget is not None:
+            self.budget.ended()
+            self.budget = None
         self._lessor.answering(self, now)
 
     def outcome(self, outcome: Outcome, now: float) -> None:
@@ -92,12 +108,16 @@ class Lease:
         # As below: one call less for every request.
         if self._held:
             self._held = False
+            if self.budget is not None:
+                self.budget.ended()
             self._lessor.ended(self, self._outcome, self._now)
 
     def give_back(self) -> None:
         """End the lease; again does nothing."""
         if self._held:
             self._held = False
+            if self.budget is not None:
+                self.budget.ended()
             self._lessor.ended(self, self._outcome, self._now)
 
 

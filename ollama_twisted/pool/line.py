@@ -50,13 +50,18 @@ class Line:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def has_room(self) -> bool:
+        """May one more wait?"""
+        return self._length < self.max_waiting
+
     def join(self, want: Want, granted: Callable[[Lease], None], without: frozenset[str]) -> Waiter:
         """
         Wait at the end.
 
         @raise LineFull: as many wait as may.
         """
-        if self._length >= self.max_waiting:
+        if not self.has_room:
             raise LineFull(f"{self._length} wait already")
         self._arrivals += 1
         waiter = Waiter(self._arrivals, want, granted, without)

@@ -81,6 +81,12 @@ class Node:
         self.breaker.failures = config.breaker.failures
         self.breaker.cooldown = config.breaker.cooldown
 
+    def checked(self, now: float, ok: bool, error: str) -> bool:
+        """What a check found.  Does it change whether the node is healthy?"""
+        self.last_check, self.last_check_error = now, error
+        self.breaker.checked(ok, self.health.rise)
+        return self.health.passed() if ok else self.health.failed()
+
     def is_of(self, version: str) -> bool:
         """It has told its version.  Does that change what it can be asked for?"""
         before = self.offers

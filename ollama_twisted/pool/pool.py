@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import Enum
 from random import Random
 
 from ollama_twisted.config.resolved import Config, ModelSizes
 from ollama_twisted.pool.breaker import Circuit
-from ollama_twisted.pool.eligibility import Refusal, Want, eligible, passing, refusals
+from ollama_twisted.pool.eligibility import Refusal, Want, at_present, eligible, free
 from ollama_twisted.pool.known import Known
 from ollama_twisted.pool.lease import Lease, Outcome
 from ollama_twisted.pool.line import Line, Waiter
 from ollama_twisted.pool.membership import renewed
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
-from ollama_twisted.pool.preview import Preview, Verdict
+from ollama_twisted.pool.preview import Preview, foretold
+from ollama_twisted.pool.retries import RetryBudget, counts
 from ollama_twisted.pool.selection import STRATEGIES, Strategy
 from ollama_twisted.pool.warmth import name_of
 
@@ -45,9 +46,10 @@ class NodePool:
         self.nodes: dict[str, Node] = {}
         #: Nodes that the configuration has no more, and that still work.
         self.leaving: dict[str, Node] = {}
+        self._known = Known(self._judge)
+        self._eligible, self._eligible_for = self._known.nodes, self._known.find
         self.line = Line(config.line.max_waiting, self._eligible_for)
-        self._known = Known()
-        self._eligible = self._known.nodes
+        self.retries = RetryBudget()
         self._sizes: ModelSizes
         self._strategy: Strategy = STRATEGIES[config.strategy](random)
         self._granting = False
@@ -59,12 +61,21 @@ class NodePool:
 
     # Choosing.
 
-    def lease(self, want: Want, now: float, without: frozenset[str] = frozenset()) -> Lease | None:
+    def lease(
+        self,
+        want: Want,
+        now: float,
+        without: frozenset[str] = frozenset(),
+        dropped_by: str | None = None,
+    ) -> Lease | None:
         """
         A place on one of the nodes that may serve, or ``None`` if none is free now.
 
         Those who wait come first, except before a request that names nodes to do
-        ``without``: it has been served already, and failed there.
+        ``without``: it has been served already, and failed there.  ``dropped_by`` is the
+        last of them, if it may have begun to work on the request.
+
+        @raise RetriesSpent: there is a place, but too many are being asked again.
         """
         self._now = now
         if self.line and not without:
@@ -72,7 +83,7 @@ class NodePool:
                 return None
             # A node may have become free by the passing of time alone.
             self._grant()
-        return self._lease(want, without)
+        return self._lease(want, without, dropped_by)
 
     def blocked(self, want: Want, now: float, without: frozenset[str] = frozenset()) -> Blocked:
         """Why ``lease`` had none."""
@@ -100,7 +111,9 @@ class NodePool:
         """Leave the line without a place."""
         self.line.leave(waiter)
 
-    def _lease(self, want: Want, without: frozenset[str]) -> Lease | None:
+    def _lease(
+        self, want: Want, without: frozenset[str], dropped_by: str | None = None
+    ) -> Lease | None:
         nodes = self._eligible.get((want.model, want.service)) or self._eligible_for(want)
         # The common case first: no node is full or distrusted.
         candidates = [
@@ -109,32 +122,26 @@ class NodePool:
             if node.in_flight < node.limit and node.breaker.circuit is _CLOSED
         ]
         if without or len(candidates) < len(nodes):
-            candidates = self._candidates(nodes, without, self._now)
+            candidates = free(nodes, without, self._now)
         if not candidates:
             return None
+        again = dropped_by is not None and counts(dropped_by, nodes, self._now)
+        if again:
+            # Itself included, which has no place at the moment.
+            self.retries.begin(1 + sum(node.in_flight for node in self.nodes.values()))
         node = self._strategy.choose(candidates, want)
         node.in_flight += 1
         node.total_requests += 1
         lease = Lease(node, node.breaker.admitted(self._now), self)
+        if again:
+            lease.budget = self.retries
         if self.looks and want.model is not None:
             lease.model = name = name_of(want.model)
             lease.loads = node.holdings.sent(node.models, name, want.options)
         return lease
 
-    def _candidates(self, nodes: Sequence[Node], without: frozenset[str], now: float) -> list[Node]:
-        asked = [node for node in nodes if node.name not in without] if without else nodes
-        admitted = [node for node in asked if node.breaker.admits(now)]
-        # Signs of failure alone never leave a request without a node to try.
-        return [node for node in admitted or asked if node.in_flight < node.limit]
-
-    def _eligible_for(self, want: Want) -> tuple[Node, ...]:
-        key = want.model, want.service
-        found = self._eligible.get(key)
-        if found is None:
-            judged = eligible(self.nodes.values(), want, self._sizes)
-            found = tuple(node for node, refusal in judged if refusal is None)
-            self._known.remember(key, found, refusals(judged))
-        return found
+    def _judge(self, want: Want) -> list[tuple[Node, Refusal | None]]:
+        return eligible(self.nodes.values(), want, self._sizes)
 
     def passed_over(self, want: Want) -> str:
         """Which nodes may not serve the request, whatever their load, and why; for the log."""
@@ -142,24 +149,11 @@ class NodePool:
 
     def explain(self, want: Want, now: float) -> list[tuple[Node, Refusal | None]]:
         """Each node, with the reason why it may not serve the request at this moment."""
-        judged = eligible(self.nodes.values(), want, self._sizes)
-        may = [node for node, refusal in judged if refusal is None]
-        free = {node.name for node in self._candidates(may, frozenset(), now)}
-        return [
-            (node, passing(node) if refusal is None and node.name not in free else refusal)
-            for node, refusal in judged
-        ]
+        return at_present(self._judge(want), now)
 
     def preview(self, want: Want, now: float) -> Preview:
         """What would become of the request if it came now; asking changes nothing."""
-        judged = tuple(self.explain(want, now))
-        free = [node for node, refusal in judged if refusal is None]
-        if free:
-            best = tuple(self._strategy.best(free, want))
-            return Preview(want, judged, best, self._strategy.why, Verdict.SEND)
-        may = any(refusal is not None and refusal.passing for _, refusal in judged)
-        waits = may and len(self.line) < self.line.max_waiting
-        return Preview(want, judged, (), "", Verdict.WAIT if waits else Verdict.REFUSE)
+        return foretold(want, self.explain(want, now), self._strategy, self.line.has_room)
 
     # Learning.
 
@@ -186,8 +180,7 @@ class NodePool:
         else:
             node.failed_requests += 1
             unreachable = outcome is Outcome.UNREACHABLE
-            jitter = self._random.uniform(0.9, 1.1)
-            node.breaker.failed(lease.request, now, unreachable, jitter)
+            node.breaker.failed(lease.request, now, unreachable, self._jitter())
             self.doubted(node.name)
         if node.breaker.circuit is not circuit:
             self.turned()
@@ -195,6 +188,9 @@ class NodePool:
             self.leaving.pop(node.name, None)
         if self.line:
             self._grant()
+
+    def _jitter(self) -> float:
+        return self._random.uniform(0.9, 1.1)
 
     def checked(
         self,
@@ -216,12 +212,10 @@ class NodePool:
             return False
         self._now = now
         before = (node.last_check_error, node.breaker.circuit)
-        node.last_check, node.last_check_error = now, error
         other = version is not None and version != node.version and node.is_of(version)
-        changed = node.health.passed() if ok else node.health.failed()
-        node.breaker.checked(ok, node.config.health.rise)
+        changed = node.checked(now, ok, error)
         if refused and node.health.healthy and node.breaker.circuit is _CLOSED:
-            node.breaker.failed(node.breaker.admitted(now), now, unreachable=True)
+            node.breaker.failed(node.breaker.admitted(now), now, True, self._jitter())
         if changed or other:
             self._changed()
         if changed or before != (error, node.breaker.circuit):
@@ -275,6 +269,8 @@ class NodePool:
     def _configure(self, config: Config) -> None:
         self.nodes, self.leaving = renewed(config.nodes, self.nodes, self.leaving)
         self._sizes = config.sizes
+        self.retries.percent = config.gateway.retry_percent
+        self.retries.least = config.gateway.min_retries
         if type(self._strategy) is not STRATEGIES[config.strategy]:
             # One that stays remembers where conversations are at home.
             self._strategy = STRATEGIES[config.strategy](self._random)

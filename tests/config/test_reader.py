@@ -88,6 +88,8 @@ FULL: dict[str, Any] = {
         "keep_alive": 1,
         "send_timeout": 1,
         "attempts": 2,
+        "retry_percent": 10,
+        "min_retries": 1,
         "allowed_hosts": ["gateway.example.org"],
         "framed_by": ["https://grafana.example.org"],
         "manage_models": "off",

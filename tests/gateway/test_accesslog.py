@@ -70,6 +70,12 @@ class LineTests(SynchronousTestCase):
             },
         )
 
+    def test_not_retried(self) -> None:
+        """Of one that was not asked again for the sake of the nodes, who failed and how."""
+        record = replace(BARE, status=502, not_retried=("gpu-2", "reset"))
+        said = json.loads(as_json(record, 0.0))["not_retried"]
+        self.assertEqual(said, "gpu-2: reset; the retry budget is spent")
+
     def test_audio(self) -> None:
         """Of a recording that was transcribed, how long it lasts."""
         record = replace(RECORD, operation="v1_transcriptions", audio=61.23456)

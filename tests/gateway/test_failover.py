@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ollama_twisted.config.resolved import Address, GatewayLimits, Timeouts
+from ollama_twisted.gateway.accesslog import as_json, line
 from ollama_twisted.gateway.upstream import Upstream, endpoint_for
 from ollama_twisted.web.asking import in_words
 from tests.gateway.harness import (
@@ -251,6 +252,93 @@ class LimitsTests(FailoverCase):
         self.world.endpoints["a"].refuses = True
         self.ask()
         self.assertEqual(self.world.endpoints["b"].connections, [])
+
+
+class BudgetTests(FailoverCase):
+    """When several nodes fail, few requests are asked again at a time."""
+
+    nodes = "abc"
+
+    def setUp(self) -> None:
+        limits = GatewayLimits(retry_percent=0, min_retries=0)
+        self.world = World(self.nodes, limits=limits)
+        self.client = self.world.client()
+
+    def drop(self, path: bytes = b"/api/chat") -> bytes:
+        """A request that two nodes drop; its answer."""
+        self.ask(path)
+        self.world.node("a").close(ConnectionLost())
+        self.world.node("b").close(ConnectionLost())
+        return self.client.read()
+
+    def test_spent(self) -> None:
+        """The failure of the last node is passed on, and why no other one was asked."""
+        answer = self.drop()
+        first, fields, _ = split(answer)
+        self.assertEqual(
+            (first, fields[b"retry-after"], fields[b"x-ollama-gateway-reason"], message(answer)),
+            (
+                b"HTTP/1.1 502 Bad Gateway",
+                b"1",
+                b"reset",
+                "no node could answer (a: it reset the connection before its answer;"
+                " b: it reset the connection before its answer); no other one was asked,"
+                " since too many requests are being asked again",
+            ),
+        )
+        self.assertEqual(self.world.endpoints["c"].connections, [])
+        self.assertEqual(self.world.in_flight(), 0)
+
+    def test_dialect(self) -> None:
+        """It is told in the words of the protocol that the request is in."""
+        _, _, body = split(self.drop(b"/v1/chat/completions"))
+        self.assertIn("are being asked again", json.loads(body)["error"]["message"])
+
+    def test_shown(self) -> None:
+        """It is counted by the node that failed, and the log's line says it."""
+        self.drop()
+        self.assertEqual(
+            self.world.sample("upstream_retries_refused_total", node="b", reason="reset"), 1
+        )
+        said = line(self.world.records[0], 0.0)
+        self.assertEqual(
+            (said.failure, said.retries, said.not_retried),
+            ("reset", "a: reset", "b: reset; the retry budget is spent"),
+        )
+
+    def test_502(self) -> None:
+        """A 502 after which no other node is asked is passed on as it came, and counted too."""
+        self.ask()
+        self.world.node("a").close(ConnectionLost())
+        self.world.node("b").answer(whole(b"{}", b"502 Bad Gateway"))
+        self.assertEqual(split(self.client.read())[2], b"{}")
+        self.assertEqual(
+            self.world.sample("upstream_retries_refused_total", node="b", reason="gateway_error"),
+            1,
+        )
+        self.assertIn(b'"not_retried":"b: gateway_error; ', as_json(self.world.records[0], 0.0))
+
+    def test_one_node(self) -> None:
+        """What one node drops is always asked elsewhere."""
+        clients = [self.world.client() for _ in range(12)]
+        for each in clients:
+            each.send(post(b"/api/chat"))
+        for each in self.world.endpoints["a"].connections:
+            each.close(ConnectionLost())
+        for name in "bc":
+            for each in self.world.endpoints[name].connections:
+                each.answer(ANSWER)
+        answers = [split(each.read())[0] for each in clients]
+        self.assertEqual(answers, [b"HTTP/1.1 200 OK"] * 12)
+
+    def test_not_sent(self) -> None:
+        """What a node was never sent, or has no time for, is no work done twice."""
+        for name in "ab":
+            self.world.pool.nodes[name].breaker.failed(1, 0)
+        self.world.endpoints["a"].refuses = True
+        self.ask()
+        self.world.node("b").answer(BUSY)
+        self.answered_by("c")
 
 
 class ManagingTests(FailoverCase):

@@ -82,7 +82,9 @@ class PrometheusTests(SynchronousTestCase):
         ports = {name: node.port for name, node in self.nodes.items()}
         self.addCleanup(self.fake_ollama().kill)
         self.gateway = RunningGateway(
-            {name: ports[name] for name in "ab"}, node={"max_in_flight": 1}
+            {name: ports[name] for name in "ab"},
+            node={"max_in_flight": 1},
+            gateway={"retry_percent": 0, "min_retries": 0},
         )
         self.addCleanup(self.gateway.stop)
         self.exporter = RunningExporter(ports, "--routers", "gateway=127.0.0.1")
@@ -111,6 +113,11 @@ class PrometheusTests(SynchronousTestCase):
             each.join()
         self.fault("status=503 path=/api/chat times=1")
         self.gateway.lines("/api/chat", CHAT)
+        # What both drop is asked again once, and with nothing to spend the next is not; twice,
+        # because a connection that was kept may be stale.
+        for _ in range(2):
+            self.fault("reset-before-head path=/api/chat times=2")
+            self.assertIn("no node could answer", str(self.gateway.lines("/api/chat", CHAT)))
         self.fault("cut-at-token=3 path=/api/chat times=1")
         self.assertRaises(IncompleteRead, self.gateway.lines, "/api/chat", CHAT)
         # The other node's would meet whoever comes next.
