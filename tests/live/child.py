@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.live.nursery import ROOT, Forked
+
 PATIENCE = 20.0
 
 
@@ -24,14 +24,11 @@ class Child:
         env: dict[str, str] | None = None,
         stdin: int = subprocess.PIPE,
     ) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "twisted", "--log-level", "warn", *command, "--announce"],
-            cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        self.process = Forked(
+            ["--log-level", "warn", *command, "--announce"],
+            cwd,
+            {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+            stdin,
         )
         assert self.process.stdout is not None
         printed = []
