@@ -33,6 +33,6 @@ USER 10001
 EXPOSE 11435
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:%s/health' % os.environ['GATEWAY_PORT'], timeout=2)"]
+    CMD ["python", "-c", "import os, sys, http.client as http; asked = http.HTTPConnection('127.0.0.1', int(os.environ['GATEWAY_PORT']), timeout=2); asked.request('GET', '/health'); sys.exit(asked.getresponse().status != 200)"]
 ENTRYPOINT ["twistd", "--nodaemon", "--pidfile="]
 CMD ["ollama-gateway"]

@@ -238,7 +238,9 @@ class Runner:
             del self._children[name]
             missing = isinstance(error, FileNotFoundError)
             reason = Reason.NOT_FOUND if missing else Reason.DENIED
-            raise CannotStart(reason, f"{argv[0]} does not start: {error.strerror}") from error
+            # Without a terminal to give it Python says why in words of its own.
+            why = error.strerror or str(error)
+            raise CannotStart(reason, f"{argv[0]} does not start: {why}") from error
         child.gone.addCallback(lambda _: self._children.pop(name, None))
 
     def run(self, name: str, argv: Sequence[str]) -> Deferred[Finished]:

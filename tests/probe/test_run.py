@@ -159,7 +159,11 @@ class RunTests(SynchronousTestCase):
             (errno.ENOMEM, Reason.DENIED),
         ]:
             self.reactor.fault = OSError(number, os.strerror(number))
-            self.assertEqual(self.successResultOf(self.run_()).fault, reason)
+            finished = self.successResultOf(self.run_())
+            self.assertEqual(finished.fault, reason)
+            self.assertIn(os.strerror(number), finished.detail)
+        self.reactor.fault = OSError("out of pty devices")
+        self.assertIn("out of pty devices", self.successResultOf(self.run_()).detail)
         self.reactor.fault = None
         self.run_()
         self.assertEqual(len(self.reactor.children), 1)
