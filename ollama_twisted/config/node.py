@@ -37,6 +37,10 @@ class Health(Entry, frozen=True):
     timeout: Annotated[Maybe[kinds.Seconds], says("A check that takes longer has failed.")] = UNSET
     rise: Annotated[Maybe[kinds.Count], says("Passed checks in a row that turn it up.")] = UNSET
     fall: Annotated[Maybe[kinds.Count], says("Failed checks in a row that turn it down.")] = UNSET
+    start_period: Annotated[
+        Maybe[kinds.Patience],
+        says("For so long from its first check on, failed ones say only that it is starting."),
+    ] = UNSET
     models_interval: Annotated[
         Maybe[kinds.Seconds], says("How often the node is asked which models it has.")
     ] = UNSET

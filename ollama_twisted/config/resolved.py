@@ -56,6 +56,7 @@ class HealthConfig:
     timeout: float = 2.0
     rise: int = 2
     fall: int = 3
+    start_period: float = 0.0
     models_interval: float = 10.0
 
 

@@ -36,7 +36,6 @@ class Banner(Service):
             self._telling = Deferred.fromCoroutine(self._tell())
 
     async def _tell(self) -> None:
-        await self._gateway.first_round()
         until = self._reactor.seconds() + PATIENCE
         while not self._ready() and self._reactor.seconds() < until:
             await deferLater(self._reactor, 0.25)
@@ -59,7 +58,8 @@ class Banner(Service):
         lines += ["", "  nodes:"]
         for node in gateway.pool.nodes.values():
             first = node.config.addresses[0]
-            state = "healthy" if node.health.healthy else f"down ({node.last_check_error})"
+            word = "starting" if node.health.starting else "down"
+            state = "healthy" if node.health.healthy else f"{word} ({node.last_check_error})"
             lines.append(f"    {node.config.name}  {first.scheme}://{first.authority}  {state}")
         models = self._models()
         model = models[0] if models else "MODEL"

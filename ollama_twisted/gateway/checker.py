@@ -132,6 +132,9 @@ class NodeCheck:
         except Unanswered as error:
             if not self._is_busy(error, began):
                 self._report(gateway.seconds() - began, False, error)
+            elif self._node.health.starting:
+                # It is there, whatever else it does.
+                self._report(gateway.seconds() - began, True)
             return
         took = gateway.seconds() - began
         version = answer.get("version") if isinstance(answer, dict) else None
@@ -171,14 +174,17 @@ class NodeCheck:
             # Whatever has that name now may be another server.
             return
         gateway.metrics.checked(name, took)
-        was = self._node.health.healthy
+        health, before = self._node.health, self._node.last_check_error
+        was_down, was_starting = health.down, health.starting
         why = str(error) if error is not None else ""
         refused = error is not None and error.refused
         gateway.pool.checked(name, gateway.seconds(), ok, why, version, refused=refused)
-        if was and not self._node.health.healthy:
+        if health.down and not was_down:
             _log.warn("{node} is down: {error}", node=name, error=why)
-        elif not was and self._node.health.healthy:
+        elif health.healthy and (was_down or was_starting):
             _log.info("{node} is up", node=name)
+        elif health.starting and before != why:
+            _log.info("{node} is starting: {error}", node=name, error=why)
 
     async def _list(self, tags: Any = None) -> None:
         """Learn which models the node has and has loaded."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ollama_twisted.config.targets import Targets, read_targets
 from ollama_twisted.gateway.failures import Refused
 from ollama_twisted.pool.eligibility import Want
+from ollama_twisted.pool.line import Blocked
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.targets import NoTarget, chosen, down, has, holds, managed, named
 from ollama_twisted.services import Kind, Service
@@ -34,6 +35,12 @@ class Choice:
     def by_name(self) -> bool:
         """Does the request name its nodes?"""
         return self._targets is not None
+
+    def awaited(self) -> Want | None:
+        """What to wait for in line, if only a node that is starting could be chosen now."""
+        want = Want(self._model, service=Service.MANAGE)
+        blocked = self._pool.blocked(want, self._gateway.seconds())
+        return want if self._targets is None and blocked is Blocked.STARTING else None
 
     def to_pull(self) -> tuple[list[Node], list[Node]]:
         """Those that shall have the model, and those that could stand in for one."""

@@ -265,6 +265,7 @@ class Gateway:
 
     def _forget_gone(self) -> None:
         """Keep nothing of nodes that have left and have done their work."""
+        self.pool.let_go()
         left = self.pool.nodes.keys() | self.pool.leaving.keys()
         for name in self.upstreams.keys() - left:
             del self.upstreams[name], self._labels[name], self._own_fields[name]

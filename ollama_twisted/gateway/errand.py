@@ -11,6 +11,7 @@ from ollama_twisted.gateway.failures import AttemptFailed, Unreachable
 from ollama_twisted.gateway.patience import Patience, Phase
 from ollama_twisted.gateway.task import Signal
 from ollama_twisted.gateway.upload import Upload
+from ollama_twisted.pool.lease import visit
 from ollama_twisted.pool.node import Node
 from ollama_twisted.wire.head import AnswerHead, RequestHead
 from ollama_twisted.wire.results import Result, error_in
@@ -70,6 +71,10 @@ class Errand:
 
     async def run(self) -> None:
         """Ask the node and hear it out; whatever goes wrong is in ``result``."""
+        with visit(self.node):
+            await self._run()
+
+    async def _run(self) -> None:
         name, now = self.node.name, self._gateway.seconds
         try:
             self._connection = connection = await self._connected()

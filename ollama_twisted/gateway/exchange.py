@@ -174,10 +174,10 @@ class Exchange:
         """Ask one node after another, while nothing has reached the client."""
         seconds = self._gateway.seconds
         tried: dict[str, AttemptFailed] = {}
-        lease = self._gateway.pool.lease(want, seconds()) or await self._wait_in_line(want)
+        pool = self._gateway.pool
+        lease: Lease | None = pool.lease(want, seconds()) or await self._wait_in_line(want)
         while lease is not None:
-            following: Lease | None = None
-            name = lease.node.name
+            following, name = None, lease.node.name
             with lease:
                 try:
                     connection, answer = await self._attempt(lease, want)
@@ -200,7 +200,7 @@ class Exchange:
             lease = following or another(self._gateway, want, tried, self.record)
         raise nobody_answered(tried, spent=self.record.not_retried is not None)
 
-    async def _wait_in_line(self, want: Want) -> Lease | None:
+    async def _wait_in_line(self, want: Want) -> Lease:
         """A place on a node, once there is one."""
         self._turn = turn = Turn(self._gateway, want)
         self._wait(Phase.PLACE, self._gateway.config.line.wait_timeout)

@@ -104,7 +104,7 @@ class NodeLists:
         config = node.config
         if not config.enabled:
             return Told(node, error="disabled in the configuration")
-        if not node.health.healthy:
+        if node.health.down:
             return Told(node, error=f"down ({node.last_check_error})")
         service = find(b"GET", path.encode()).service
         if service not in node.offers:

@@ -90,6 +90,8 @@ class Managing(Exchange):
         self._head = without_targets(head)
         self._read_ask()
         self.choice = Choice(gateway, targets, self._ask.model)
+        if (awaited := self.choice.awaited()) is not None:
+            (await self._wait_in_line(awaited)).give_back()
         await OPERATIONS.get(self._route.operation, anywhere)(self)
 
     # How nodes are asked.

@@ -10,7 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -151,9 +151,12 @@ class GatewayService(MultiService):
         self.site.replace(config.gateway)
         self.checker.renew()
 
-    def first_round(self) -> Deferred[Any]:
-        """Fires when every node has been checked once."""
-        return self.checker.first_round
+    async def settled(self) -> None:
+        """Returns when it is known of every node whether it is well."""
+        await self.checker.first_round
+        nodes = self.gateway.pool.nodes
+        while any(each.health.starting and each.config.enabled for each in nodes.values()):
+            await deferLater(self._reactor, 0.1)
 
 
 class _QuietFactory(_HTTP11ClientFactory):

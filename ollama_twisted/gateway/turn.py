@@ -11,8 +11,7 @@ from ollama_twisted.gateway.failures import AttemptFailed, Refused
 from ollama_twisted.gateway.patience import Patience
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease
-from ollama_twisted.pool.line import LineFull
-from ollama_twisted.pool.pool import Blocked
+from ollama_twisted.pool.line import Blocked, LineFull
 from ollama_twisted.pool.retries import RetriesSpent
 from ollama_twisted.record import Record
 
@@ -49,11 +48,14 @@ class Turn:
 
     async def _place(self, now: float) -> Lease:
         pool = self._gateway.pool
-        if pool.blocked(self._want, now) is Blocked.NO_NODE:
+        blocked = pool.blocked(self._want, now)
+        if blocked is Blocked.NO_NODE:
             raise self._gateway.nobody(self._want)
         try:
             waiter = pool.wait(self._want, now, self._granted.callback)
         except LineFull:
+            if blocked is Blocked.STARTING:
+                raise self._gateway.nobody(self._want) from None
             message = "every node is busy, and the line of those who wait is full"
             raise Refused(503, message, "line_full") from None
         try:
@@ -64,9 +66,11 @@ class Turn:
 
     def sweep(self, now: float, patience: Patience) -> None:
         """Told about once a second; ends a wait that is too long, or in vain."""
-        if self._gateway.pool.blocked(self._want, now) is Blocked.NO_NODE:
+        blocked = self._gateway.pool.blocked(self._want, now)
+        spent = patience.spent(patience.limit, now)
+        if blocked is Blocked.NO_NODE or (spent and blocked is Blocked.STARTING):
             self._granted.errback(self._gateway.nobody(self._want))
-        elif patience.spent(patience.limit, now):
+        elif spent:
             message = f"no node was free within {patience.limit:.0f} s"
             self._granted.errback(Refused(503, message, "line_timeout"))
 

@@ -39,6 +39,7 @@ class Reason(Enum):
     VERSION = "version"
     DISABLED = "disabled"
     DRAINING = "draining"
+    STARTING = "starting"
     UNHEALTHY = "unhealthy"
     SIZE = "size"
     ABSENT = "model absent"
@@ -48,6 +49,10 @@ class Reason(Enum):
 
 #: Reasons that hold for as long as the node is what it is.
 LASTING = frozenset({Reason.KIND, Reason.VERSION})
+#: Reasons that pass by themselves, and soon.
+PASSING = frozenset({Reason.STARTING, Reason.EJECTED, Reason.FULL})
+#: Reasons for which a node cannot be reached, whatever it could do otherwise.
+_AWAY = frozenset({Reason.STARTING, Reason.UNHEALTHY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Refusal:
     @property
     def passing(self) -> bool:
         """Does it hold for the moment only, of a node that may serve the request?"""
-        return self.reason is Reason.EJECTED or self.reason is Reason.FULL
+        return self.reason in PASSING
 
     def __str__(self) -> str:
         return self.text
@@ -79,7 +84,8 @@ def eligible(
     Whether it is free at this moment is not asked here.  A model that nobody has
     goes to the nodes whose size ranges fit, so that Ollama's own words about it
     reach the client (see `answer_for_strangers`); a node that has not told its models
-    yet may have it.  One that had it when it was last heard of still counts as having
+    yet may have it, and one that is starting is waited for rather than that others
+    are asked in vain.  One that had it when it was last heard of still counts as having
     it: its model is not there for the moment, which is something else than not found.
     Nor is it not found if a node of another kind has it: it is only asked for wrongly.
     A recording that names no model goes to a speech server, which may have a usual one.
@@ -106,13 +112,18 @@ def eligible(
     ]
 
 
+def any_starting(judged: Iterable[tuple[Node, Refusal | None]]) -> bool:
+    """May one of the nodes serve the request, once that has started?"""
+    return any(refusal and refusal.reason is Reason.STARTING for _, refusal in judged)
+
+
 def refusals(judged: Iterable[tuple[Node, Refusal | None]]) -> str:
     """Who may not, and why, on one line: ``b: size; c: model absent``."""
     return "; ".join(f"{node.name}: {each.reason.value}" for node, each in judged if each)
 
 
 def _may_have(node: Node, refusal: Refusal | None, want: Want, name: ModelName) -> bool:
-    if refusal is None:
+    if refusal is None or refusal.reason is Reason.STARTING:
         return not lacks(node, name)
     away = refusal.reason is Reason.UNHEALTHY or (
         # A model may well be brought to a node though one of another kind has it.
@@ -123,8 +134,7 @@ def _may_have(node: Node, refusal: Refusal | None, want: Want, name: ModelName) 
 
 def _answers_first(node: Node, refusal: Refusal | None, first: Collection[Kind]) -> bool:
     """Would the node be asked for an unknown model before others, were it not down?"""
-    away = refusal is not None and refusal.reason is Reason.UNHEALTHY
-    return node.config.kind in first and (refusal is None or away)
+    return node.config.kind in first and (refusal is None or refusal.reason in _AWAY)
 
 
 def lacks(node: Node, name: ModelName) -> bool:
@@ -149,6 +159,8 @@ def _refusal(node: Node, want: Want, size: float | None) -> Refusal | None:
         return Refusal(Reason.DRAINING, "draining")
     if size is not None and config.ranges and not any(fits(each, size) for each in config.ranges):
         return Refusal(Reason.SIZE, f"{size:g}B is outside its size ranges")
+    if node.health.starting:
+        return Refusal(Reason.STARTING, f"starting ({node.last_check_error})")
     if not node.health.healthy:
         why = f" ({node.last_check_error})" if node.last_check_error else ""
         return Refusal(Reason.UNHEALTHY, f"down{why}")

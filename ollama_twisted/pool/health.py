@@ -2,9 +2,9 @@
 What active checks say of a node.
 
 One good or bad check is an accident; ``rise`` good ones in a row turn a node
-healthy, ``fall`` bad ones turn it unhealthy.  Before the first check a node counts
-as healthy, and that check decides at once: nobody should wait for a round of
-checks to use a node that has just been configured.
+healthy, ``fall`` bad ones turn it unhealthy.  Before the first check a node is
+starting: it is neither healthy nor down, and whoever wants it waits.  The first check
+decides at once; but for ``start_period`` seconds from then on a bad one decides nothing.
 """
 
 from __future__ import annotations
@@ -18,21 +18,36 @@ class Health:
 
     rise: int = 2
     fall: int = 3
-    checked: bool = False
-    healthy: bool = True
+    start_period: float = 0.0
+    starting: bool = True
+    healthy: bool = False
     streak: int = 0
+    began: float | None = None
+
+    @property
+    def down(self) -> bool:
+        """Is it known not to answer?"""
+        return not self.healthy and not self.starting
 
     def passed(self) -> bool:
-        """A check was good.  Does that change whether the node is healthy?"""
+        """A check was good.  Does that change what is known of the node?"""
         return self._count(good=True, needed=self.rise)
 
-    def failed(self) -> bool:
-        """A check was bad.  Does that change whether the node is healthy?"""
+    def failed(self, now: float) -> bool:
+        """A check was bad.  Does that change what is known of the node?"""
+        self.began = now if self.began is None else self.began
+        if self.starting and now - self.began < self.start_period:
+            return False
         return self._count(good=False, needed=self.fall)
 
+    def give_up(self) -> bool:
+        """It will not start any more: the next bad check decides.  Was it starting?"""
+        self.start_period = 0.0
+        return self.starting
+
     def _count(self, good: bool, needed: int) -> bool:
-        first, self.checked = not self.checked, True
-        if good == self.healthy:
+        first, self.starting = self.starting, False
+        if good == self.healthy and not first:
             self.streak = 0
             return False
         self.streak += 1

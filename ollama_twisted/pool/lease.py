@@ -35,14 +35,17 @@ class Lessor(Protocol):
         """The place is free again."""
 
 
-class _Nobody:
-    """The lessor of places that are not counted."""
+class _Visits:
+    """The lessor of those who take no place."""
 
     def answering(self, lease: Lease, now: float) -> None:
         pass
 
     def ended(self, lease: Lease, outcome: Outcome, now: float) -> None:
-        pass
+        lease.node.visits -= 1
+
+
+_VISITS = _Visits()
 
 
 class Lease:
@@ -126,6 +129,8 @@ def visit(node: Node) -> Lease:
     A lease that takes no place: for whoever changes what is on the node.
 
     A pull of hours would keep those out who ask the models, and what becomes of it
-    says little of how well the node serves them.
+    says little of how well the node serves them.  But the node works on it, so it
+    is counted by itself.
     """
-    return Lease(node, 0, _Nobody())
+    node.visits += 1
+    return Lease(node, 0, _VISITS)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from enum import Enum
 
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.lease import Lease
 
 #: Takes a place for whoever wants it, if there is one now.
 TakePlace = Callable[[Want, frozenset[str]], Lease | None]
+
+
+class Blocked(Enum):
+    """Why there is no place now."""
+
+    NO_NODE = "no node may serve this"
+    STARTING = "a node that may serve this is starting"
+    FULL = "every node that may is full"
 
 
 class LineFull(Exception):

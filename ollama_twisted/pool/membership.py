@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from ollama_twisted.config.resolved import NodeConfig
 from ollama_twisted.pool.node import Node
@@ -29,21 +29,4 @@ def renewed(
         nodes[config.name] = node
     for gone in known.values():
         gone.draining = True
-    _mistrust(nodes.values())
-    return nodes, {name: node for name, node in known.items() if node.in_flight}
-
-
-def _mistrust(nodes: Collection[Node]) -> None:
-    """
-    Let nobody be sent to a node that was never checked, if there is one that was.
-
-    Else, as at the start, nobody should wait for a round of checks.
-    """
-    trusted = any(
-        node.health.checked and node.health.healthy and node.config.enabled and not node.draining
-        for node in nodes
-    )
-    for node in nodes:
-        if trusted and not node.health.checked:
-            node.health.healthy = False
-            node.last_check_error = "not checked yet"
+    return nodes, {name: node for name, node in known.items() if node.busy}

@@ -16,7 +16,8 @@ class Node:
     """
     What is known of one node.  The pool owns it; others read.
 
-    ``models`` is ``None`` until the node has told which it has.  ``turn`` and
+    ``in_flight`` are those who hold a place on it, ``visits`` those who change its models
+    and take none.  ``models`` is ``None`` until the node has told which it has.  ``turn`` and
     ``credit`` are where the strategies keep count.
     """
 
@@ -38,11 +39,13 @@ class Node:
         "total_requests",
         "turn",
         "version",
+        "visits",
     )
 
     def __init__(self, config: NodeConfig) -> None:
         self.name = config.name
         self.in_flight = 0
+        self.visits = 0
         self.total_requests = 0
         self.failed_requests = 0
         self.draining = False
@@ -67,7 +70,7 @@ class Node:
         self.holdings = Holdings()
         self.version: str | None = None
         self.last_check: float | None = None
-        self.last_check_error = ""
+        self.last_check_error = "not checked yet"
         self.health = Health()
         self.breaker.forget()
 
@@ -78,6 +81,7 @@ class Node:
         self.turn = 0
         self.credit = 0.0
         self.health.rise, self.health.fall = config.health.rise, config.health.fall
+        self.health.start_period = config.health.start_period
         self.breaker.failures = config.breaker.failures
         self.breaker.cooldown = config.breaker.cooldown
 
@@ -85,7 +89,7 @@ class Node:
         """What a check found.  Does it change whether the node is healthy?"""
         self.last_check, self.last_check_error = now, error
         self.breaker.checked(ok, self.health.rise)
-        return self.health.passed() if ok else self.health.failed()
+        return self.health.passed() if ok else self.health.failed(now)
 
     def is_of(self, version: str) -> bool:
         """It has told its version.  Does that change what it can be asked for?"""
@@ -97,6 +101,11 @@ class Node:
     def healthy(self, now: float) -> bool:
         """Do the checks and the breaker agree that it answers?"""
         return self.health.healthy and self.breaker.admits(now)
+
+    @property
+    def busy(self) -> bool:
+        """Does it work on anything at all?"""
+        return self.in_flight > 0 or self.visits > 0
 
     @property
     def full(self) -> bool:

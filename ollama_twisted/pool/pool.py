@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from random import Random
 
-from ollama_twisted.config.resolved import Config, ModelSizes
+from ollama_twisted.config.resolved import Config
 from ollama_twisted.pool.breaker import Circuit
-from ollama_twisted.pool.eligibility import Refusal, Want, at_present, eligible, free
+from ollama_twisted.pool.eligibility import Refusal, Want, any_starting, at_present, eligible, free
 from ollama_twisted.pool.known import Known
-from ollama_twisted.pool.lease import Lease, Outcome
-from ollama_twisted.pool.line import Line, Waiter
+from ollama_twisted.pool.lease import Lease, Outcome, visit
+from ollama_twisted.pool.line import Blocked, Line, Waiter
 from ollama_twisted.pool.membership import renewed
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
@@ -19,17 +18,11 @@ from ollama_twisted.pool.preview import Preview, foretold
 from ollama_twisted.pool.retries import RetryBudget, counts
 from ollama_twisted.pool.selection import STRATEGIES, Strategy
 from ollama_twisted.pool.warmth import name_of
+from ollama_twisted.services import Service
 
 # By names of their own: a member looked up in its class costs several times as much.
 _CLOSED, _ANSWERED = Circuit.CLOSED, Outcome.ANSWERED
 _FAILED = frozenset({Outcome.UNREACHABLE, Outcome.RESET, Outcome.GATEWAY_ERROR})
-
-
-class Blocked(Enum):
-    """Why there is no place now."""
-
-    NO_NODE = "no node may serve this"
-    FULL = "every node that may is full"
 
 
 class NodePool:
@@ -50,7 +43,6 @@ class NodePool:
         self._eligible, self._eligible_for = self._known.nodes, self._known.find
         self.line = Line(config.line.max_waiting, self._eligible_for)
         self.retries = RetryBudget()
-        self._sizes: ModelSizes
         self._strategy: Strategy = STRATEGIES[config.strategy](random)
         self._granting = False
         #: Called when a node has turned, for better or worse, or tells of other models.
@@ -87,8 +79,9 @@ class NodePool:
 
     def blocked(self, want: Want, now: float, without: frozenset[str] = frozenset()) -> Blocked:
         """Why ``lease`` had none."""
-        may = any(node.name not in without for node in self._eligible_for(want))
-        return Blocked.FULL if may else Blocked.NO_NODE
+        if any(node.name not in without for node in self._eligible_for(want)):
+            return Blocked.FULL
+        return Blocked.STARTING if any_starting(self._judge(want)) else Blocked.NO_NODE
 
     def wait(
         self,
@@ -140,6 +133,12 @@ class NodePool:
             lease.loads = node.holdings.sent(node.models, name, want.options)
         return lease
 
+    def _place(self, want: Want, without: frozenset[str]) -> Lease | None:
+        """What is granted: to those who change models no place, but that there is a node."""
+        if want.service is Service.MANAGE:
+            return next(map(visit, self._eligible_for(want)), None)
+        return self._lease(want, without)
+
     def _judge(self, want: Want) -> list[tuple[Node, Refusal | None]]:
         return eligible(self.nodes.values(), want, self._sizes)
 
@@ -180,17 +179,14 @@ class NodePool:
         else:
             node.failed_requests += 1
             unreachable = outcome is Outcome.UNREACHABLE
-            node.breaker.failed(lease.request, now, unreachable, self._jitter())
+            node.breaker.failed(lease.request, now, unreachable, self._random.uniform(0.9, 1.1))
             self.doubted(node.name)
         if node.breaker.circuit is not circuit:
             self.turned()
-        if node.draining and not node.in_flight:
-            self.leaving.pop(node.name, None)
+        if node.draining:
+            self.let_go()
         if self.line:
             self._grant()
-
-    def _jitter(self) -> float:
-        return self._random.uniform(0.9, 1.1)
 
     def checked(
         self,
@@ -215,7 +211,9 @@ class NodePool:
         other = version is not None and version != node.version and node.is_of(version)
         changed = node.checked(now, ok, error)
         if refused and node.health.healthy and node.breaker.circuit is _CLOSED:
-            node.breaker.failed(node.breaker.admitted(now), now, True, self._jitter())
+            node.breaker.failed(
+                node.breaker.admitted(now), now, True, self._random.uniform(0.9, 1.1)
+            )
         if changed or other:
             self._changed()
         if changed or before != (error, node.breaker.circuit):
@@ -224,6 +222,11 @@ class NodePool:
             self.listed(name, models)
         self._grant()
         return changed
+
+    def given_up(self, name: str, now: float, why: str) -> None:
+        """Whoever started the node says that it has ended: nobody need wait for it any more."""
+        if name in self.nodes and self.nodes[name].health.give_up():
+            self.checked(name, now, False, why)
 
     def listed(self, name: str, models: NodeModels) -> None:
         """Which models a node says it has."""
@@ -266,6 +269,10 @@ class NodePool:
             self._grant()
         return node is not None
 
+    def let_go(self) -> None:
+        """Forget those nodes that have left and have done their work."""
+        self.leaving = {name: node for name, node in self.leaving.items() if node.busy}
+
     def _configure(self, config: Config) -> None:
         self.nodes, self.leaving = renewed(config.nodes, self.nodes, self.leaving)
         self._sizes = config.sizes
@@ -290,6 +297,6 @@ class NodePool:
             return
         self._granting = True
         try:
-            self.line.grant(self._lease)
+            self.line.grant(self._place)
         finally:
             self._granting = False

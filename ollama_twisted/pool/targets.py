@@ -80,7 +80,7 @@ def chosen(
 
     @raise NoTarget: so many are not there.
     """
-    candidates = [node for node in managed(nodes) if node.health.healthy and not node.draining]
+    candidates = [node for node in managed(nodes) if not (node.health.down or node.draining)]
     if model is not None:
         size = size_of(model, sizes).size_b
         candidates = [
@@ -94,9 +94,10 @@ def chosen(
         names = f" ({_listed([node.name for node in candidates])})" if candidates else ""
         raise NoTarget(f"{count} nodes are wanted, and {len(candidates)} could do it{names}")
 
-    def burden(node: Node) -> tuple[bool, int, int]:
+    def burden(node: Node) -> tuple[bool, bool, int, int]:
         holds = len(node.models.names) if node.models is not None else 0
-        return not (model is not None and has(node, model)), holds, node.in_flight
+        without = model is None or not has(node, model)
+        return without, node.health.starting, holds, node.in_flight
 
     ordered = sorted(candidates, key=burden)
     return ordered[:count], ordered[count:]
@@ -114,7 +115,7 @@ def holds(node: Node, model: str) -> bool:
 
 def down(node: Node) -> str:
     """Why the node need not be asked; empty if it is well."""
-    if node.health.healthy:
+    if not node.health.down:
         return ""
     return f"down ({node.last_check_error})" if node.last_check_error else "down"
 

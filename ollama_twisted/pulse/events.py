@@ -20,7 +20,7 @@ MOST_NAMED = 20
 
 
 class _Standing(NamedTuple):
-    healthy: bool
+    down: bool
     ejected: bool
     draining: bool
     loaded: tuple[str, ...] | None
@@ -79,25 +79,25 @@ def _requests(count: int, reason: str) -> str:
 def _standing(seen: Seen, now: float) -> _Standing:
     node = seen.node
     loaded = node.models.loaded_names if node.models is not None else None
-    return _Standing(node.health.healthy, node.breaker.ejected(now), node.draining, loaded)
+    return _Standing(node.health.down, node.breaker.ejected(now), node.draining, loaded)
 
 
 def _turned(seen: Seen, was: _Standing | None, now: _Standing) -> Iterable[tuple[str, str]]:
     """The turns that a node has taken; of one that is new, only what is wrong with it."""
     node = seen.node
     name = node.name
-    was = was or _Standing(True, False, False, None)
-    if was.healthy != now.healthy and node.health.checked:
-        if now.healthy:
-            yield "up", f"{name} is up"
-        else:
+    was = was or _Standing(False, False, False, None)
+    if was.down != now.down:
+        if now.down:
             why = f": {plain(node.last_check_error)}" if node.last_check_error else ""
             yield "down", f"{name} is down{why}"
+        else:
+            yield "up", f"{name} is up"
     if was.ejected != now.ejected:
         if now.ejected:
             why = "it cannot be reached" if node.breaker.unreachable else "it failed in a row"
             yield "ejected", f"{name} is ejected: {why}"
-        elif now.healthy:
+        elif not now.down:
             # One that is down gets none all the same.
             yield "readmitted", f"{name} is given requests again"
     if was.draining != now.draining:

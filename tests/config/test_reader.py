@@ -54,6 +54,7 @@ FULL: dict[str, Any] = {
                 "interval": 1,
                 "timeout": 1,
                 "rise": 1,
+                "start_period": 0,
                 "fall": 1,
                 "models_interval": 5,
             },

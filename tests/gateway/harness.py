@@ -208,8 +208,10 @@ class World:
         strategy: str = "round_robin",
         limits: GatewayLimits | None = None,
         line: LineConfig | None = None,
+        known: bool = True,
         **node: Any,
     ) -> None:
+        """``known``: they have been checked already."""
         self.clock = Clock()
         self.endpoints: dict[str, FakeEndpoint] = {name: FakeEndpoint() for name in names}
         self.config = Config(
@@ -246,7 +248,7 @@ class World:
         self.read: ReadConfig = lambda text: self.config
         reloader = Reloader(self.gateway, lambda text: self.read(text), self._take_over)
         self.site = GatewaySite(pages(self.gateway, self.registry, reloader), self.gateway)
-        for name in names:
+        for name in names if known else "":
             self.know(name, models)
 
     def know(self, name: str, models: tuple[str, ...], loaded: tuple[str, ...] = ()) -> None:

@@ -94,6 +94,7 @@ class ReloadTests(AdminCase):
         self.says(node("c"))
         self.assertEqual(self.reload()[0], b"200")
         self.assertEqual((kept.gone, idle.gone), (False, True))
+        self.world.know("c", ("m",))
         self.assertEqual(self.states(), {"a": "draining", "c": "healthy"})
         self.world.sweep(5)
         kept.answer(chunks(b'{"done":true}\n'))
@@ -126,6 +127,7 @@ class ReloadTests(AdminCase):
         self.says(elsewhere)
         self.reload()
         self.assertEqual(self.world.node("a").gone, True)
+        self.world.know("a", ("m",))
         client.send(post(b"/api/chat"))
         self.assertIn(b"Host: z.test:11434", self.world.node("z").asked())
 

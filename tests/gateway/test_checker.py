@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ollama_twisted.config.resolved import Address, HealthConfig, NodeConfig
 from ollama_twisted.gateway.checks import Checker
 from ollama_twisted.pool.breaker import Circuit
+from ollama_twisted.pool.health import Health
 from ollama_twisted.services import Kind
 from ollama_twisted.web.asking import Unanswered
 from tests.gateway.harness import STREAM, World, chunks, get, post, split, whole
@@ -95,6 +96,10 @@ class CheckerCase(SynchronousTestCase):
         }
         self.asker.says[f"{name}.test"] = how
 
+    def unchecked(self, **more: Any) -> None:
+        """The node is one that nothing is known of."""
+        self.world.pool.nodes["a"].health = Health(**more)
+
     def start(self) -> None:
         self.checker.startService()
 
@@ -120,16 +125,35 @@ class HealthTests(CheckerCase):
         self.start()
         self.successResultOf(self.checker.first_round)
         node = self.world.pool.nodes["a"]
-        self.assertEqual((node.health.checked, node.version), (True, "0.20.0"))
+        self.assertEqual((node.health.starting, node.version), (False, "0.20.0"))
         self.assertEqual(self.has(), ["llama3:8b"])
 
     def test_down_at_once(self) -> None:
         """A node that does not answer the first check is down until it does."""
-        self.world.pool.nodes["a"].health.checked = False
+        self.unchecked()
         self.fails("a", DOWN)
         self.start()
         self.assertEqual(self.healthy(), False)
         self.assertEqual(self.world.pool.nodes["a"].last_check_error, "connection refused")
+
+    def test_start_period(self) -> None:
+        """A node that is given time to start is up with its first good check."""
+        self.unchecked(start_period=10.0)
+        self.fails("a", DOWN)
+        self.start()
+        self.wait(8)
+        health = self.world.pool.nodes["a"].health
+        self.assertEqual((health.starting, health.healthy), (True, False))
+        self.says("a", models("m"))
+        self.wait(2)
+        self.assertEqual(self.healthy(), True)
+
+    def test_busy_at_first(self) -> None:
+        """One that answers 503 to its first check is there, and may be asked."""
+        self.unchecked()
+        self.fails("a", Unanswered("answered 503", 503))
+        self.start()
+        self.assertEqual(self.healthy(), True)
 
     def test_fall(self) -> None:
         """Later it takes several bad checks in a row."""
@@ -166,7 +190,7 @@ class HealthTests(CheckerCase):
 
     def test_refused_and_down(self) -> None:
         """One that was never there is down, and no more than that."""
-        self.world.pool.nodes["a"].health.checked = False
+        self.unchecked()
         self.fails("a", Unanswered("connection refused", refused=True))
         self.start()
         self.wait(8)
@@ -513,7 +537,7 @@ class KindTests(CheckerCase):
         """One that says that it is not ready yet is not asked until it is."""
         self.of_kind(Kind.OPENAI)
         self.says_openai(Unanswered("answered 503", 503), "m")
-        self.world.pool.nodes["a"].health.checked = False
+        self.unchecked()
         self.start()
         self.assertEqual(self.healthy(), False)
         self.says_openai({"status": "ok"}, "m")

@@ -20,6 +20,7 @@ from ollama_twisted.pool.selection import STRATEGIES
 from ollama_twisted.services import OFFERS, Kind
 from ollama_twisted.wire.routes import TABLE, Route, find
 from tests.gateway.harness import World, get, post, split, whole
+from tests.pool.nodes import checked
 
 CHAT = b'{"model":"%b","messages":[]}'
 FORM = (
@@ -97,6 +98,7 @@ class AnyRouteTests(SynchronousTestCase):
         )
         pool = NodePool(Config(nodes, strategy), Random(1))
         for node, (kind, has) in zip(pool.nodes.values(), known, strict=True):
+            checked(node)
             listed = ["m"] if has else []
             ollama = kind in (Kind.OLLAMA, Kind.EXTERNAL)
             node.models = (

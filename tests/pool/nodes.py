@@ -18,8 +18,15 @@ def node_config(name: str = "a", host: str = "", **said: Any) -> NodeConfig:
 
 
 def node(name: str = "a", **said: Any) -> Node:
-    """One node that nothing is known of."""
-    return Node(node_config(name, **said))
+    """One node that has passed a check, and nothing else is known of."""
+    return checked(Node(node_config(name, **said)))
+
+
+def checked(node: Node) -> Node:
+    """It has passed its first check."""
+    node.health.passed()
+    node.last_check_error = ""
+    return node
 
 
 def config(
@@ -32,8 +39,18 @@ def config(
 
 
 def pool_of(*nodes: NodeConfig, **said: Any) -> NodePool:
-    """A pool whose chance is the same every time."""
-    return NodePool(config(*nodes, **said), Random(1))
+    """A pool of nodes that have passed a check; its chance is the same every time."""
+    pool = NodePool(config(*nodes, **said), Random(1))
+    for each in pool.nodes.values():
+        checked(each)
+    return pool
+
+
+def failed(node: Node) -> Node:
+    """It has failed as many checks as it takes to be down."""
+    for _ in range(node.health.fall):
+        node.health.failed(0.0)
+    return node
 
 
 def models(*names: str, loaded: tuple[str, ...] = ()) -> NodeModels:

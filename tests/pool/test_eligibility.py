@@ -10,7 +10,7 @@ from ollama_twisted.config.resolved import ModelSizes, SizeRange
 from ollama_twisted.pool.eligibility import Reason, Refusal, Want, eligible, fits
 from ollama_twisted.pool.node import Node
 from ollama_twisted.services import OFFERS, SINCE, Kind, Service
-from tests.pool.nodes import models, node, openai_models
+from tests.pool.nodes import failed, models, node, openai_models
 
 
 def reasons(nodes: list[Node], model: str | None) -> dict[str, Reason | None]:
@@ -25,12 +25,6 @@ def having(name: str, *listed: str) -> Node:
     """A node that has these models."""
     found = node(name)
     found.models = models(*listed)
-    return found
-
-
-def down(found: Node) -> Node:
-    """The node, after a bad check."""
-    found.health.failed()
     return found
 
 
@@ -53,14 +47,14 @@ class ModelTests(SynchronousTestCase):
         nodes = [having("a", "x"), node("b")]
         self.assertEqual(reasons(nodes, "m"), {"a": Reason.ABSENT, "b": None})
 
-    def test_down(self) -> None:
+    def test_failed(self) -> None:
         """A model whose only node is down is not sent to nodes that cannot find it."""
-        nodes = [down(having("a", "m")), having("b", "x")]
+        nodes = [failed(having("a", "m")), having("b", "x")]
         self.assertEqual(reasons(nodes, "m"), {"a": Reason.UNHEALTHY, "b": Reason.ABSENT})
 
     def test_down_and_silent(self) -> None:
         """A node that went down before it told its models hides no other."""
-        nodes = [down(node("a")), having("b", "x")]
+        nodes = [failed(node("a")), having("b", "x")]
         self.assertEqual(reasons(nodes, "m"), {"a": Reason.UNHEALTHY, "b": None})
 
     def test_out_of_range(self) -> None:
@@ -82,7 +76,7 @@ class StateTests(SynchronousTestCase):
         """Disabled, draining and unhealthy nodes are told apart."""
         draining = node("b")
         draining.draining = True
-        nodes = [node("a", enabled=False), draining, down(node("c")), node("d")]
+        nodes = [node("a", enabled=False), draining, failed(node("c")), node("d")]
         self.assertEqual(
             reasons(nodes, "m"),
             {"a": Reason.DISABLED, "b": Reason.DRAINING, "c": Reason.UNHEALTHY, "d": None},
@@ -90,7 +84,7 @@ class StateTests(SynchronousTestCase):
 
     def test_words(self) -> None:
         """Each reason is told in words that an operator understands."""
-        silent = down(node("c"))
+        silent = failed(node("c"))
         silent.last_check_error = "connection refused"
         nodes = [
             node("b", ranges=(SizeRange(0, 8),)),
@@ -182,7 +176,7 @@ class KindTests(SynchronousTestCase):
         self.nodes = [self.ollama, self.llama]
         self.llama.models = openai_models("gguf")
         self.assertEqual(self.asked(Service.OPENAI, "x"), "a")
-        down(self.ollama)
+        failed(self.ollama)
         self.assertEqual(self.asked(Service.OPENAI, "x"), "")
         self.nodes = [self.llama]
         self.assertEqual(self.asked(Service.OPENAI, "x"), "b")
@@ -200,7 +194,7 @@ class KindTests(SynchronousTestCase):
         self.nodes = [self.ollama, self.whisper]
         self.assertEqual(self.asked(Service.TRANSCRIPTIONS, None), "c")
         self.assertEqual(self.asked(Service.NATIVE, None), "a")
-        down(self.whisper)
+        failed(self.whisper)
         self.assertEqual(self.asked(Service.TRANSCRIPTIONS, None), "")
         self.nodes = [self.ollama]
         self.assertEqual(self.asked(Service.TRANSCRIPTIONS, None), "a")
@@ -301,7 +295,7 @@ class AnyNodesTests(SynchronousTestCase):
             ollama = Service.NATIVE in OFFERS[kind]
             if listed is not None:
                 each.models = (models if ollama else openai_models)(*listed)
-            nodes.append(each if healthy else down(each))
+            nodes.append(each if healthy else failed(each))
         for each, refusal in eligible(nodes, Want(model, service=service), ModelSizes()):
             offered = service in OFFERS[each.config.kind]
             self.assertEqual(offered, refusal is None or refusal.reason is not Reason.KIND)
@@ -328,7 +322,7 @@ class AnyNodesTests(SynchronousTestCase):
             if listed is not None:
                 each.models = models(*listed)
             if not healthy:
-                down(each)
+                failed(each)
             nodes.append(each)
             serves = enabled and healthy and (fitting or model is None)
             if serves and (model is None or listed is None or model in listed):

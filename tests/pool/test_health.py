@@ -14,9 +14,9 @@ def after(checks: str, rise: int = 2, fall: int = 3) -> list[bool]:
     health = Health(rise, fall)
     seen = []
     for check in checks:
-        before = health.healthy
-        changed = health.passed() if check == "+" else health.failed()
-        assert changed == (health.healthy != before)
+        before = health.healthy, health.starting
+        changed = health.passed() if check == "+" else health.failed(0.0)
+        assert changed == ((health.healthy, health.starting) != before)
         seen.append(health.healthy)
     return seen
 
@@ -25,12 +25,19 @@ class HealthTests(SynchronousTestCase):
     """Rise and fall."""
 
     def test_unchecked(self) -> None:
-        """A node that was never checked counts as healthy."""
-        self.assertEqual((Health().healthy, Health().checked), (True, False))
+        """A node that was never checked is neither healthy nor down."""
+        health = Health()
+        self.assertEqual((health.starting, health.healthy, health.down), (True, False, False))
 
     def test_first(self) -> None:
         """The first check decides at once."""
         self.assertEqual((after("-"), after("+")), ([False], [True]))
+
+    def test_start_period(self) -> None:
+        """From the first check on, bad ones are for nothing as long as it lasts."""
+        health = Health(start_period=5.0)
+        seen = [health.failed(now) for now in (100.0, 104.0, 105.0)]
+        self.assertEqual((seen, health.down), ([False, False, True], True))
 
     def test_fall(self) -> None:
         """Three bad checks in a row turn a node unhealthy."""

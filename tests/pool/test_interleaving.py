@@ -25,9 +25,9 @@ from ollama_twisted.config.resolved import (
 from ollama_twisted.pool.breaker import Circuit
 from ollama_twisted.pool.eligibility import Want, eligible
 from ollama_twisted.pool.lease import Lease, Outcome
-from ollama_twisted.pool.line import LineFull, Waiter
+from ollama_twisted.pool.line import Blocked, LineFull, Waiter
 from ollama_twisted.pool.node import Node
-from ollama_twisted.pool.pool import Blocked, NodePool
+from ollama_twisted.pool.pool import NodePool
 from ollama_twisted.pool.selection import STRATEGIES
 from tests.pool.nodes import config, models, node_config
 

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import BreakerConfig, HealthConfig
 from ollama_twisted.pool.breaker import Circuit
-from tests.pool.nodes import models, node, node_config
+from tests.pool.nodes import failed, models, node, node_config
 
 
 class NodeTests(SynchronousTestCase):
@@ -29,7 +29,7 @@ class NodeTests(SynchronousTestCase):
     def test_available(self) -> None:
         """A node is available when checks and breaker agree and there is room."""
         seen = [node(), node(), node(), node(max_in_flight=1)]
-        seen[1].health.failed()
+        failed(seen[1])
         seen[2].breaker.failed(seen[2].breaker.admitted(0), 0, unreachable=True)
         seen[3].in_flight = 1
         self.assertEqual([each.available(1) for each in seen], [True, False, False, False])
@@ -47,7 +47,7 @@ class NodeTests(SynchronousTestCase):
         """A new configuration of the same server leaves what was seen of it."""
         kept = node()
         kept.in_flight, kept.models, kept.version = 3, models("m"), "1"
-        kept.health.failed()
+        failed(kept)
         kept.configure(node_config(max_in_flight=2))
         self.assertEqual(
             (kept.in_flight, kept.models, kept.version, kept.health.healthy, kept.full),
@@ -58,10 +58,10 @@ class NodeTests(SynchronousTestCase):
         """Nothing that was seen of a server holds for one elsewhere; its requests still run."""
         moved = node()
         moved.in_flight, moved.models = 3, models("m")
-        moved.health.failed()
+        failed(moved)
         moved.breaker.failed(moved.breaker.admitted(0), 0, unreachable=True)
         moved.configure(node_config(host="elsewhere.test"))
         self.assertEqual(
-            (moved.in_flight, moved.models, moved.health.healthy, moved.breaker.circuit),
+            (moved.in_flight, moved.models, moved.health.starting, moved.breaker.circuit),
             (3, None, True, Circuit.CLOSED),
         )

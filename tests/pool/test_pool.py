@@ -9,11 +9,11 @@ from ollama_twisted.pool.breaker import Circuit
 from ollama_twisted.pool.eligibility import Reason, Want
 from ollama_twisted.pool.known import REMEMBERED
 from ollama_twisted.pool.lease import Lease, Outcome
-from ollama_twisted.pool.line import LineFull
+from ollama_twisted.pool.line import Blocked, LineFull
 from ollama_twisted.pool.models import LONGEST_NAME
-from ollama_twisted.pool.pool import Blocked, NodePool
+from ollama_twisted.pool.pool import NodePool
 from ollama_twisted.services import Service
-from tests.pool.nodes import config, end, models, node_config, pool_of
+from tests.pool.nodes import config, end, failed, models, node_config, pool_of
 
 ANY = Want()
 A, B = frozenset("a"), frozenset("b")
@@ -77,7 +77,8 @@ class LeaseTests(SynchronousTestCase):
         pool.lease(ANY, 0)
         self.assertEqual(pool.blocked(ANY, 0), Blocked.FULL)
         self.assertEqual(pool.blocked(ANY, 0, A), Blocked.NO_NODE)
-        pool.checked("a", 0, False)
+        failed(pool.nodes["a"])
+        pool.replace(config(node_config("a")), 0)
         self.assertEqual(pool.blocked(ANY, 0), Blocked.NO_NODE)
 
 
@@ -164,6 +165,7 @@ class TrustTests(SynchronousTestCase):
         cooldowns = set()
         for _ in range(20):
             self.pool.replace(config(fragile("a", host=str(len(cooldowns))), fragile("b")), 0)
+            self.pool.checked("a", 0, True)
             self.lose(B)
             cooldowns.add(self.breakers["a"].retry_at)
         self.assertGreater(len(cooldowns), 15)
@@ -423,7 +425,11 @@ class ReplaceTests(SynchronousTestCase):
         self.pool = pool_of(node_config("a"), node_config("b"))
 
     def replace(self, *nodes: NodeConfig, **said: str | int) -> None:
+        """Take over a configuration whose new nodes pass their first check at once."""
         self.pool.replace(config(*nodes, **said), 0)  # type: ignore[arg-type]
+        for name, node in self.pool.nodes.items():
+            if node.health.starting:
+                self.pool.checked(name, 0, True)
 
     def test_kept(self) -> None:
         """A node that stays keeps what was seen of it and what it works on."""
@@ -488,19 +494,12 @@ class ReplaceTests(SynchronousTestCase):
         self.assertEqual(len(self.pool.line), 2)
 
     def test_unchecked(self) -> None:
-        """A node that is new is chosen once it was checked, if another one can serve until then."""
-        self.pool.checked("a", 0, True)
-        self.replace(node_config("a"), node_config("c"))
-        self.assertEqual(names(*(self.pool.lease(ANY, 0) for _ in range(3))), "aaa")
-        self.pool.checked("c", 0, True)
-        self.assertIn("c", names(*(self.pool.lease(ANY, 0) for _ in range(3))))
-
-    def test_all_unchecked(self) -> None:
-        """Without such another one nobody waits for a check."""
-        self.pool.checked("a", 0, True)
+        """A node that is new, or somewhere else now, is chosen once it was checked."""
         for other in (node_config("c"), node_config("c", host="elsewhere.test")):
-            self.replace(node_config("a", enabled=False), other)
-            self.assertEqual(names(self.pool.lease(ANY, 0)), "c")
+            self.pool.replace(config(node_config("a"), other), 0)
+            self.assertEqual(names(*(self.pool.lease(ANY, 0) for _ in range(3))), "aaa")
+            self.pool.checked("c", 0, True)
+            self.assertIn("c", names(*(self.pool.lease(ANY, 0) for _ in range(3))))
 
     def test_drained(self) -> None:
         """A node that was drained stays so while it stays."""

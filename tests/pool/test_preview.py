@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ollama_twisted.config.resolved import BreakerConfig, SizeRange
 from ollama_twisted.pool.eligibility import Reason, Want
 from ollama_twisted.pool.lease import Lease, Outcome
-from ollama_twisted.pool.pool import Blocked
+from ollama_twisted.pool.line import Blocked
 from ollama_twisted.pool.preview import Verdict
 from ollama_twisted.pool.selection import STRATEGIES
 from tests.pool.nodes import end, models, node_config, pool_of

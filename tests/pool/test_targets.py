@@ -12,6 +12,7 @@ from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.targets import LISTED, NoTarget, chosen, managed, named
 from ollama_twisted.services import Kind
+from tests.pool.nodes import failed
 
 SIZES = ModelSizes()
 
@@ -49,8 +50,7 @@ class ChosenTests(SynchronousTestCase):
     def test_able(self) -> None:
         """Not to those that are down, draining, disabled, another's or of another kind."""
         nodes = [node(name) for name in "abcdef"]
-        for _ in range(3):
-            nodes[0].health.failed()
+        failed(nodes[0])
         nodes[1].draining = True
         nodes[2] = node("c", enabled=False)
         nodes[3] = node("d", kind=Kind.EXTERNAL)

@@ -13,6 +13,7 @@ from ollama_twisted.pulse.view import Rates, Use
 from ollama_twisted.services import Kind
 from ollama_twisted.web.loaded import Model
 from tests import live_document
+from tests.pool.nodes import failed
 from tests.pulse.views import MODEL, knows, node, view
 
 
@@ -47,7 +48,7 @@ class StateTests(SynchronousTestCase):
         self.assertEqual(state_of(here, 0.0), "healthy")
         here.breaker.failed(here.breaker.admitted(0), 0.0, unreachable=True)
         self.assertEqual((state_of(here, 1.0), state_of(here, 9.0)), ("ejected", "healthy"))
-        here.health.failed()
+        failed(here)
         self.assertEqual(state_of(here, 1.0), "down")
         here.draining = True
         self.assertEqual(state_of(here, 1.0), "draining")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.pulse.events import KEPT, MOST_NAMED, EventLog
+from tests.pool.nodes import failed
 from tests.pulse.views import knows, node, view
 
 
@@ -30,7 +31,7 @@ class EventTests(SynchronousTestCase):
         """
         A node whose checks fail is down, and one says why.
         """
-        self.node.health.failed()
+        failed(self.node)
         self.node.last_check_error = "connection refused"
         self.assertEqual(self.look(), [("down", "a is down: connection refused")])
         self.assertEqual(self.look(), [])
@@ -42,7 +43,7 @@ class EventTests(SynchronousTestCase):
         """
         A node that is down when it is first seen is one too.
         """
-        self.node.health.failed()
+        failed(self.node)
         log = EventLog()
         self.assertEqual([each.kind for each in log.look(view(self.node), {})], ["down"])
 
@@ -60,8 +61,7 @@ class EventTests(SynchronousTestCase):
         """
         self.node.breaker.failed(self.node.breaker.admitted(0), 0.0, unreachable=True)
         self.look(1.0)
-        for _ in range(self.node.config.health.fall):
-            self.node.health.failed()
+        failed(self.node)
         self.assertEqual(self.look(2.0), [("down", "a is down")])
         self.assertEqual(self.look(9.0), [])
 

@@ -150,7 +150,7 @@ class PictureTests(SynchronousTestCase):
                 elif what == "drain":
                     here.draining = not here.draining
                 elif what in ("up", "down"):
-                    here.health.passed() if what == "up" else here.health.failed()
+                    here.health.passed() if what == "up" else here.health.failed(0.0)
                     here.breaker.failed(1, float(now), unreachable=True)
                 else:
                     here.in_flight = int(what == "work")

@@ -11,6 +11,7 @@ from ollama_twisted.pulse.view import Seen, View
 from ollama_twisted.record import Record
 from ollama_twisted.web.loaded import Model
 from ollama_twisted.wire.stream import Final
+from tests.pool.nodes import checked
 
 MODEL = Model("m:1b", 100, 80, 1_800_000_000.0, 4096)
 
@@ -22,7 +23,7 @@ def date(moment: float) -> str:
 
 def node(name: str = "a", **config: Any) -> Node:
     """A node, of which nothing has been seen yet."""
-    return Node(NodeConfig(name, (Address("http", f"{name}.test", 11434),), **config))
+    return checked(Node(NodeConfig(name, (Address("http", f"{name}.test", 11434),), **config)))
 
 
 def knows(node: Node, *names: str, loaded: tuple[str, ...] = ()) -> Node:
