@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from typing import Any
@@ -30,6 +32,9 @@ HELP = (
     " and serves the Ollama at 127.0.0.1:11434 as soon as it runs."
 )
 
+#: How long an embedded node may take to load its model, on a slow machine.
+START = 60.0
+
 
 class Demo:
     """A configuration of two embedded nodes, and the service that runs them."""
@@ -47,8 +52,8 @@ class Demo:
                     name=f"demo-{number}",
                     addresses=(Address("http", "127.0.0.1", port),),
                     description=f"embedded node with {MODEL}",
-                    # It is up within a second or two; nobody should wait longer.
-                    health=HealthConfig(interval=0.5, rise=1),
+                    # It is up within seconds; nobody should wait longer than for that.
+                    health=HealthConfig(interval=0.5, rise=1, start_period=START),
                 )
                 for number, port in enumerate(ports, 1)
             ),
@@ -64,8 +69,15 @@ class Demo:
             return None
         return cls(config, _free_ports(2))
 
-    def service(self, reactor: Any) -> Service:
-        return embedded_nodes(self.ports, reactor)
+    def service(self, reactor: Any, lost: Callable[[str, str], None]) -> Service:
+        """``lost`` is called with the name of a node that has ended by itself, and why."""
+        service = MultiService()
+        for node, port in zip(self.config.nodes, self.ports, strict=True):
+            options = ("--engine", "llama", "--model", MODEL, "--port", str(port))
+            Child(
+                node.name, ("ollama-simulator", *options), reactor, partial(lost, node.name)
+            ).setServiceParent(service)
+        return service
 
 
 def _ollama_runs(address: Address) -> bool:
@@ -85,12 +97,3 @@ def _free_ports(count: int) -> tuple[int, ...]:
     for each in sockets:
         each.close()
     return ports
-
-
-def embedded_nodes(ports: tuple[int, ...], reactor: Any) -> MultiService:
-    """A node at each port, with a small real model."""
-    service = MultiService()
-    for number, port in enumerate(ports, 1):
-        options = ("--engine", "llama", "--model", MODEL, "--port", str(port))
-        Child(f"demo-{number}", ("ollama-simulator", *options), reactor).setServiceParent(service)
-    return service

@@ -126,11 +126,16 @@ def makeService(options: Options) -> IService:
     service = GatewayService(config, reactor, notice, read)
     HangUp(service.reload, reactor).setServiceParent(service)
     if demo is not None:
-        demo.service(reactor).setServiceParent(service)
+        pool = service.gateway.pool
+
+        def lost(name: str, why: str) -> None:
+            pool.given_up(name, reactor.seconds(), f"it has ended {why}")
+
+        demo.service(reactor, lost).setServiceParent(service)
     if options["exporter"]:
         from ollama_twisted.gateway.beside import exporter_beside
 
-        exporter_beside(config, reactor).setServiceParent(service)
+        exporter_beside(service, reactor).setServiceParent(service)
     if options["announce"] or options["demo"]:
         from ollama_twisted.gateway.banner import Banner
 

@@ -11,6 +11,8 @@ from ollama_twisted.pool.lease import Lease
 
 #: Takes a place for whoever wants it, if there is one now.
 TakePlace = Callable[[Want, frozenset[str]], Lease | None]
+#: Is called with the place of one who has waited.
+Granted = Callable[[Lease], None]
 
 
 class Blocked(Enum):
@@ -30,9 +32,7 @@ class Waiter:
 
     __slots__ = ("arrival", "granted", "key", "want", "without")
 
-    def __init__(
-        self, arrival: int, want: Want, granted: Callable[[Lease], None], without: frozenset[str]
-    ) -> None:
+    def __init__(self, arrival: int, want: Want, granted: Granted, without: frozenset[str]) -> None:
         self.arrival = arrival
         self.want = want
         self.granted = granted
@@ -64,7 +64,7 @@ class Line:
         """May one more wait?"""
         return self._length < self.max_waiting
 
-    def join(self, want: Want, granted: Callable[[Lease], None], without: frozenset[str]) -> Waiter:
+    def join(self, want: Want, granted: Granted, without: frozenset[str]) -> Waiter:
         """
         Wait at the end.
 

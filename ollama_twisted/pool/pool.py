@@ -10,7 +10,7 @@ from ollama_twisted.pool.breaker import Circuit
 from ollama_twisted.pool.eligibility import Refusal, Want, any_starting, at_present, eligible, free
 from ollama_twisted.pool.known import Known
 from ollama_twisted.pool.lease import Lease, Outcome, visit
-from ollama_twisted.pool.line import Blocked, Line, Waiter
+from ollama_twisted.pool.line import Blocked, Granted, Line, Waiter
 from ollama_twisted.pool.membership import renewed
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.node import Node
@@ -84,11 +84,7 @@ class NodePool:
         return Blocked.STARTING if any_starting(self._judge(want)) else Blocked.NO_NODE
 
     def wait(
-        self,
-        want: Want,
-        now: float,
-        granted: Callable[[Lease], None],
-        without: frozenset[str] = frozenset(),
+        self, want: Want, now: float, granted: Granted, without: frozenset[str] = frozenset()
     ) -> Waiter:
         """
         Stand in line after ``lease`` had none; ``granted`` is called with a lease, later and once.

@@ -12,6 +12,7 @@ from typing import Any
 from tests.live.nursery import ROOT, Forked
 
 PATIENCE = 20.0
+LOG = ("--log-level", "warn", "--log-format", "text")
 
 
 class Child:
@@ -24,12 +25,18 @@ class Child:
         env: dict[str, str] | None = None,
         stdin: int = subprocess.PIPE,
     ) -> None:
-        self.process = Forked(
-            ["--log-level", "warn", *command, "--announce"],
-            cwd,
-            {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
-            stdin,
+        self._started(
+            Forked(
+                [*LOG, *command, "--announce"],
+                cwd,
+                {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+                stdin,
+            )
         )
+
+    def _started(self, process: Forked | subprocess.Popen[str]) -> None:
+        """Wait until it says where it listens."""
+        self.process = process
         assert self.process.stdout is not None
         printed = []
         while not (line := self.process.stdout.readline()).startswith("listening on "):

@@ -33,6 +33,15 @@ class BesideTests(SynchronousTestCase):
         self.addCleanup(running.stop)
         return running
 
+    def child(self, gateway: RunningGateway) -> psutil.Process:
+        """The exporter, once it has been started."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            for child in psutil.Process(gateway.process.pid).children():
+                return child
+            time.sleep(0.01)
+        raise AssertionError("no exporter")
+
     def health(self, port: int) -> Any:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
@@ -68,8 +77,21 @@ class BesideTests(SynchronousTestCase):
         """
         with socket.create_server(("127.0.0.1", 0)) as taken:
             gateway = self.gateway(taken.getsockname()[1])
-            children = psutil.Process(gateway.process.pid).children()
-            _, alive = psutil.wait_procs(children, timeout=PATIENCE)
+            _, alive = psutil.wait_procs([self.child(gateway)], timeout=PATIENCE)
             self.assertEqual(alive, [])
             gateway.until_healthy("here")
-        self.assertIn("process ended with exit code 1", gateway.stop())
+        self.assertIn("exporter has ended by itself, with exit code 1", gateway.stop())
+
+    def test_ends_early(self) -> None:
+        """
+        An exporter that somebody else ends is missed, in one line.
+        """
+        port = free_port()
+        gateway = self.gateway(port)
+        self.health(port)
+        child = self.child(gateway)
+        child.kill()
+        psutil.wait_procs([child], timeout=PATIENCE)
+        gateway.until_healthy("here")
+        (line,) = [each for each in gateway.stop().splitlines() if "exporter" in each]
+        self.assertIn("exporter has ended by itself, by SIGKILL; we go on without it", line)
