@@ -36,6 +36,7 @@ function facts(node) {
     ["Other addresses", hosts.length > 1 ? hosts.join(", ") : ""],
     ["Speaks", [node.type, node.version].filter(Boolean).join(" ")],
     ["In flight", node.max_in_flight ? `${number(node.in_flight)} of ${number(node.max_in_flight)}` : number(node.in_flight)],
+    ["Transfers", node.transfers ? number(node.transfers) : ""],
     ["Now", `${number(node.requests_per_second)} requests/s, ${number(node.tokens_per_second)} tokens/s, first token ${duration(node.first_token_seconds)}`],
     ["Requests", `${number(node.total_requests)}, ${number(node.failed_requests)} failed`],
     ["Weight", number(node.weight)],
@@ -134,9 +135,9 @@ function card(node) {
 async function turn(node, said) {
   const act = node.state === "draining" ? "resume" : "drain";
   say(said, "");
-  const { ok, error } = await post(`/nodes/${encodeURIComponent(node.id)}/${act}`);
+  const { ok, error, document: answer } = await post(`/nodes/${encodeURIComponent(node.id)}/${act}`);
   said.classList.toggle("bad", !ok);
-  say(said, ok ? "" : error);
+  say(said, ok ? answer?.note ?? "" : error);
 }
 
 live.subscribe((document, change) => {

@@ -18,6 +18,12 @@ from ollama_twisted.web.site import say
 #: A configuration to be tried may be so long: thousands of nodes fit.
 MAX_TEXT = 2 * 2**20
 
+#: Whoever drains a node for longer had better know.
+FORGETS = (
+    "a restart of the gateway forgets this; to keep the node out for longer, set"
+    ' "enabled": false for it in the configuration and reload that'
+)
+
 Act = Callable[[Request], Any]
 
 
@@ -68,8 +74,15 @@ def drain_action(gateway: Gateway, name: str, draining: bool) -> ActionResource:
     def act(request: Request) -> Any:
         if not gateway.pool.drain(name, draining, gateway.seconds()):
             raise NotAllowed(404, f"there is no node {name!r}")
-        in_flight = gateway.pool.nodes[name].in_flight
-        return {"node": name, "draining": draining, "in_flight": in_flight}
+        node = gateway.pool.nodes[name]
+        told = {
+            "node": name,
+            "draining": draining,
+            "drained": node.drained,
+            "in_flight": node.busy,
+            "transfers": node.visits,
+        }
+        return {**told, "note": FORGETS} if draining else told
 
     return ActionResource(gateway, act)
 

@@ -55,7 +55,7 @@ class HealthResource(JsonResource):
             "nodes": {
                 node.config.name: {
                     "healthy": node.health.healthy,
-                    "active_connections": node.in_flight,
+                    "active_connections": node.busy,
                     "total_requests": node.total_requests,
                     "failed_requests": node.failed_requests,
                 }
@@ -83,7 +83,8 @@ class NodesResource(JsonResource):
             "weight": config.weight,
             "enabled": config.enabled,
             "stats": {
-                "active_connections": node.in_flight,
+                "active_connections": node.busy,
+                "transfers": node.visits,
                 "total_requests": node.total_requests,
                 "failed_requests": node.failed_requests,
                 "last_health_check": gateway.wall_time(node.last_check),
@@ -91,6 +92,7 @@ class NodesResource(JsonResource):
                 "is_healthy": config.enabled and node.health.healthy,
                 "is_ejected": node.breaker.ejected(now),
                 "is_draining": node.draining,
+                "is_drained": node.drained,
                 "current_weight": config.weight,
                 "effective_weight": config.weight,
                 "last_model_sync": gateway.wall_time(gateway.listed_at.get(config.name)),

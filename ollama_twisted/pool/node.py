@@ -103,9 +103,14 @@ class Node:
         return self.health.healthy and self.breaker.admits(now)
 
     @property
-    def busy(self) -> bool:
-        """Does it work on anything at all?"""
-        return self.in_flight > 0 or self.visits > 0
+    def busy(self) -> int:
+        """On how much it works, all told."""
+        return self.in_flight + self.visits
+
+    @property
+    def drained(self) -> bool:
+        """Is it draining, and done?"""
+        return self.draining and not self.busy
 
     @property
     def full(self) -> bool:

@@ -126,6 +126,7 @@ class Drawing:
             node.version,
             node.models,
             node.in_flight,
+            node.visits,
             node.total_requests,
             node.failed_requests,
         )
@@ -160,6 +161,7 @@ class Drawing:
             seen.url,
             config.weight,
             node.in_flight,
+            node.visits,
             config.max_in_flight,
             node.total_requests,
             node.failed_requests,

@@ -23,6 +23,7 @@ class _Standing(NamedTuple):
     down: bool
     ejected: bool
     draining: bool
+    drained: bool
     loaded: tuple[str, ...] | None
 
 
@@ -79,14 +80,15 @@ def _requests(count: int, reason: str) -> str:
 def _standing(seen: Seen, now: float) -> _Standing:
     node = seen.node
     loaded = node.models.loaded_names if node.models is not None else None
-    return _Standing(node.health.down, node.breaker.ejected(now), node.draining, loaded)
+    ejected = node.breaker.ejected(now)
+    return _Standing(node.health.down, ejected, node.draining, node.drained, loaded)
 
 
 def _turned(seen: Seen, was: _Standing | None, now: _Standing) -> Iterable[tuple[str, str]]:
     """The turns that a node has taken; of one that is new, only what is wrong with it."""
     node = seen.node
     name = node.name
-    was = was or _Standing(False, False, False, None)
+    was = was or _Standing(False, False, False, False, None)
     if was.down != now.down:
         if now.down:
             why = f": {plain(node.last_check_error)}" if node.last_check_error else ""
@@ -102,9 +104,11 @@ def _turned(seen: Seen, was: _Standing | None, now: _Standing) -> Iterable[tuple
             yield "readmitted", f"{name} is given requests again"
     if was.draining != now.draining:
         if now.draining:
-            yield "draining", f"{name} gets no new requests; it works on {node.in_flight}"
+            yield "draining", f"{name} gets no new requests; it works on {node.busy}"
         else:
             yield "resumed", f"{name} gets requests again"
+    if now.drained and not was.drained:
+        yield "drained", f"{name} works on nothing any more"
     if was.loaded is not None and now.loaded is not None and was.loaded != now.loaded:
         for each in sorted({*now.loaded} - {*was.loaded})[:MOST_NAMED]:
             yield "model_loaded", f"{plain(each, LONGEST_NAME)} was loaded on {name}"

@@ -75,6 +75,9 @@ class Server(Struct, frozen=True):
     url: Annotated[str, says("Where it answered last.")]
     weight: Annotated[float, says("As configured.")]
     in_flight: Annotated[int, says("Requests that it works on.")]
+    transfers: Annotated[
+        int, says("The same of pull, push, create, blobs ..., which take no place and count apart.")
+    ]
     max_in_flight: Annotated[int | None, says("As configured; null: no limit.")]
     total_requests: Annotated[int, says("Attempts sent to it since the gateway started.")]
     failed_requests: Annotated[int, says("Those of them that it failed.")]
@@ -134,7 +137,7 @@ class Event(Struct, frozen=True):
     kind: Annotated[
         str,
         says(
-            "`up`, `down`, `ejected`, `readmitted`, `draining`, `resumed`, `reloaded`,"
+            "`up`, `down`, `ejected`, `readmitted`, `draining`, `drained`, `resumed`, `reloaded`,"
             " `reload_failed`, `model_loaded`, `model_unloaded`, `failure` ..."
         ),
     ]

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ollama_twisted.config.load import load
 from ollama_twisted.config.resolved import Address, Config, GatewayLimits, NodeConfig
 from ollama_twisted.errors import ConfigError, Fault
-from ollama_twisted.gateway.admin import MAX_TEXT
-from tests.gateway.harness import STREAM, World, chunks, get, post, split, whole
+from ollama_twisted.gateway.admin import FORGETS, MAX_TEXT
+from tests.gateway.harness import STREAM, Client, World, chunks, get, post, split, whole
 
 JSON = b"Content-Type: application/json"
 
@@ -273,8 +273,9 @@ class DrainTests(AdminCase):
         """
         client = self.world.client()
         client.send(post(b"/api/chat"))
-        draining = {"node": "a", "draining": True, "in_flight": 1}
-        self.assertEqual(self.act(b"a", b"drain"), (b"200", draining))
+        draining = {"node": "a", "draining": True, "drained": False, "in_flight": 1}
+        told = {**draining, "transfers": 0, "note": FORGETS}
+        self.assertEqual(self.act(b"a", b"drain"), (b"200", told))
         self.assertEqual(self.states(), {"a": "draining", "b": "healthy"})
         for _ in range(4):
             other = self.world.client()
@@ -282,10 +283,68 @@ class DrainTests(AdminCase):
         self.assertEqual(self.world.pool.nodes["b"].in_flight, 4)
         self.world.node("a").answer(whole(b"{}"))
         self.assertEqual(client.read()[9:12], b"200")
-        self.assertEqual(self.act(b"a", b"resume")[1]["draining"], False)
+        told = {**draining, "drained": True, "in_flight": 0, "transfers": 0, "note": FORGETS}
+        self.assertEqual(self.act(b"a", b"drain"), (b"200", told))
+        self.world.sweep(1)
+        resumed = {"draining": False, "drained": False, "in_flight": 0, "transfers": 0}
+        self.assertEqual(self.act(b"a", b"resume"), (b"200", {"node": "a", **resumed}))
         self.assertEqual(self.states()["a"], "healthy")
         kinds = [each["kind"] for each in self.topology()["events"]]
-        self.assertEqual(kinds, ["draining", "resumed"])
+        self.assertEqual(kinds, ["draining", "drained", "resumed"])
+
+    def transfers(self, nodes: bytes) -> tuple[Client, dict[str, Any]]:
+        """Somebody who pulls a model to these nodes; what is said of one of them, which drains."""
+        client = self.world.client()
+        client.send(post(b"/api/pull", b'{"model":"x"}', b"X-Ollama-Gateway-Nodes: " + nodes))
+        self.world.node("a").answer(STREAM + chunks(b'{"status":"pulling"}\n', end=False))
+        return client, self.act(b"a", b"drain")[1]
+
+    def test_transfers(self) -> None:
+        """
+        A node that a model is brought to is not drained before that has ended, whether it is
+        the only one or not; if the client leaves, it has ended.
+        """
+        for nodes, leaves in ((b"a", False), (b"a, b", False), (b"a", True), (b"a, b", True)):
+            self.setUp()
+            client, told = self.transfers(nodes)
+            self.assertEqual((told["drained"], told["in_flight"], told["transfers"]), (False, 1, 1))
+            seen = next(each for each in self.topology()["nodes"] if each["id"] == "a")
+            self.assertEqual((seen["in_flight"], seen["transfers"]), (0, 1))
+            if leaves:
+                client.leave()
+            else:
+                self.world.node("a").answer(chunks(b'{"status":"success"}\n'))
+            told = self.act(b"a", b"drain")[1]
+            self.assertEqual((told["drained"], told["transfers"]), (True, 0))
+
+    def test_removed(self) -> None:
+        """
+        A node that is gone from the configuration ends what it was bringing, too.
+        """
+        client, _ = self.transfers(b"a")
+        self.says(node("b"))
+        self.reload()
+        self.world.sweep(3)
+        self.assertEqual(self.states(), {"a": "draining", "b": "healthy"})
+        self.world.node("a").answer(chunks(b'{"status":"success"}\n'))
+        self.assertTrue(client.read().endswith(b"0\r\n\r\n"))
+        self.world.sweep(1)
+        self.assertEqual(self.states(), {"b": "healthy"})
+
+    def test_disabled(self) -> None:
+        """
+        One that is disabled, which a restart does not forget, ends what it works on as well.
+        """
+        client = self.world.client()
+        client.send(post(b"/api/chat"))
+        self.world.node("a").answer(STREAM)
+        self.says(node("a", enabled=False), node("b"))
+        self.reload()
+        self.world.sweep(3)
+        self.world.node("a").answer(chunks(b'{"done":true}\n'))
+        self.assertTrue(client.read().endswith(b"0\r\n\r\n"))
+        client.send(post(b"/api/chat"))
+        self.assertEqual(self.world.pool.nodes["b"].in_flight, 1)
 
     def test_shown(self) -> None:
         """

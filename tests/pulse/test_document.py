@@ -63,6 +63,7 @@ class DrawingTests(SynchronousTestCase):
         A node is told as configured and as seen.
         """
         here = knows(node(weight=2.0, max_in_flight=4, labels={"room": "1"}), "n", "m:1b")
+        here.visits = 2
         here.version, here.in_flight, here.total_requests, here.failed_requests = "0.12", 1, 3, 2
         shown = view(here)
         seen = shown.nodes[0]._replace(loaded=(MODEL,), rates=Rates(1.5, 20.0, 800.0, 0.25))
@@ -81,6 +82,7 @@ class DrawingTests(SynchronousTestCase):
                 url="http://a.test:11434",
                 weight=2.0,
                 in_flight=1,
+                transfers=2,
                 max_in_flight=4,
                 total_requests=3,
                 failed_requests=2,
