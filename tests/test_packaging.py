@@ -176,7 +176,7 @@ class InstalledTests(SynchronousTestCase):
         run(python, "-m", "venv", "--without-pip", place, cwd=elsewhere)
         programs = place / ("Scripts" if os.name == "nt" else "bin")
         pip = (sys.executable, "-m", "pip", "--python", programs / "python")
-        run(*pip, "install", "--quiet", wheel(), cwd=elsewhere)
+        run(*pip, "install", "--quiet", "--no-compile", wheel(), cwd=elsewhere)
         run(*pip, "check", cwd=elsewhere)
 
         offered = run(programs / "twistd", "--help", cwd=elsewhere)

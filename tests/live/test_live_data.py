@@ -40,8 +40,9 @@ class EventsTests(GatewayCase):
         return found
 
     def chat(self) -> str:
-        """Have a whole answer; the node that gave it."""
-        with self.running.open("POST", "/api/chat", HELLO) as answer:
+        """Have a whole answer, a short one; the node that gave it."""
+        short = {**HELLO, "options": {"num_predict": 5}}
+        with self.running.open("POST", "/api/chat", short) as answer:
             self.assertEqual(answer.status, 200)
             answer.read()
             return answer.getheader("X-Ollama-Gateway-Node") or ""

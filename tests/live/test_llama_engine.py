@@ -107,7 +107,7 @@ class LlamaEngineTests(SynchronousTestCase):
     def test_twenty_at_a_time(self) -> None:
         """More clients than places: all are served, in their turn."""
         with ThreadPoolExecutor(20) as clients:
-            answers = list(clients.map(lambda seed: self.chat(seed=seed), range(20)))
+            answers = list(clients.map(lambda seed: self.chat(seed=seed, num_predict=4), range(20)))
         self.assertTrue(all(each[-1]["done"] for each in answers))
 
     def test_unload_and_load(self) -> None:

@@ -99,8 +99,10 @@ class TwoNodesTests(SynchronousTestCase):
     def test_twenty_at_once(self) -> None:
         """Twenty streams side by side are spread over both nodes, and each is whole."""
 
+        short = {**CHAT, "options": {**CHAT["options"], "num_predict": 8}}  # type: ignore
+
         def ask(_turn: int) -> tuple[str | None, bool]:
-            with self.gateway.open("POST", "/api/chat", CHAT) as answer:
+            with self.gateway.open("POST", "/api/chat", short) as answer:
                 last = json.loads(answer.read().splitlines()[-1])
                 return answer.getheader("X-Ollama-Gateway-Node"), last["done"]
 
