@@ -1,6 +1,6 @@
 # make run     the gateway on 127.0.0.1:11435, in front of real nodes or of a demo,
 #              and an exporter on 127.0.0.1:9101
-# make test    everything that is tested; TESTS=tests.pool runs a part
+# make test    everything that is tested, in several processes; TESTS=tests.pool runs a part in one
 # make lint    style, types, Dockerfile
 # make bench   the gateway beside nginx, HAProxy and others; BENCH=--help says how
 # make format  puts the code into the one style that lint accepts
@@ -42,7 +42,7 @@ test: $(VENV)/.ready $(VENV)/.demo $(VENV)/.test $(CLIENT)/.ready
 	@$(VENV)/bin/python -m tests.run $(TESTS)
 
 coverage: $(VENV)/.ready $(VENV)/.demo $(VENV)/.test $(CLIENT)/.ready
-	$(VENV)/bin/python -m coverage run -m tests.run $(TESTS)
+	$(VENV)/bin/python -m coverage run -m tests.run --lanes 1 $(TESTS)
 	$(VENV)/bin/python -m coverage report
 
 lint: $(VENV)/.ready $(VENV)/.lint

@@ -1,64 +1,73 @@
 """
 Runs the tests with trial and ends with one line that a person and a machine can read.
 
-``python -m tests.run`` runs everything; ``python -m tests.run tests.pool`` a
-part.  The last line is ``N passed, N failed, N skipped``, and the exit code
-is 0 only if something ran and nothing failed.
+``python -m tests.run`` runs everything, in several lanes at a time; ``python -m tests.run
+tests.pool`` a part, in this process; ``--lanes N`` says how many lanes there are for
+everything, and 1 is this process.  The last line is ``N passed, N failed, N skipped``, and
+the exit code is 0 only if something ran and nothing failed.
 """
 
 from __future__ import annotations
 
 import gc
+import json
+import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from twisted.trial.reporter import Reporter, TreeReporter
+from twisted.trial.reporter import TreeReporter
 from twisted.trial.runner import TestLoader, TrialRunner
 
-from tests import parts
+from tests import jobs, lanes, parts
+from tests.summary import Summary
 
 
-class Summary(NamedTuple):
-    """How many tests ended in which way."""
-
-    passed: int
-    failed: int
-    skipped: int
-
-    @classmethod
-    def of(cls, result: Reporter) -> Summary:
-        """
-        Count tests, not reports: one test may fail and leave errors behind as well.
-
-        A module that cannot be imported is an error, hence a failure; a test
-        that is expected to fail and does counts as skipped.
-        """
-        broken = [*result.failures, *result.errors, *result.unexpectedSuccesses]
-        return cls(
-            passed=result.successes,
-            failed=len({id(each[0]) for each in broken}),
-            skipped=len(result.skips) + len(result.expectedFailures),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
-
-    @property
-    def exit_code(self) -> int:
-        """For the shell; a run of no tests at all is not a success."""
-        return 0 if self.passed and not self.failed else 1
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the named tests, or all, and print the summary."""
-    suite = TestLoader().loadByNames(list(arguments) or ["tests"], recurse=True)
-    result = TrialRunner(TreeReporter, stream=sys.stdout, uncleanWarnings=False).run(suite)
+def run(names: Sequence[str], folder: str = "_trial_temp") -> Summary:
+    """Run what is named in this process."""
+    suite = TestLoader().loadByNames(list(names), recurse=True)
+    result = TrialRunner(
+        TreeReporter, stream=sys.stdout, uncleanWarnings=False, workingDirectory=folder
+    ).run(suite)
     summary = Summary.of(result)
     # Whatever complains on its way out shall do so before the last line.
     del suite, result
     gc.collect()
     sys.stderr.flush()
+    return summary
+
+
+def serve() -> None:
+    """Be a lane: run each job that standard input names, and tell how it ended."""
+    with os.fdopen(os.dup(0)) as named:
+        # What the tests start shall not read on there.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for line in named:
+            names = line.split()
+            # Trial empties a folder before it is used; the log of each job shall stay.
+            summary = run(names, f"_trial_temp.lanes/{names[0]}/_trial_temp")
+            told = json.dumps([summary, sorted(parts.missing)])
+            print(f"\n{lanes.END}{told}", flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the named tests, or all, and print the summary."""
+    parser = ArgumentParser(prog="python -m tests.run")
+    parser.add_argument("names", nargs="*", help="packages, modules, classes, tests; all if none")
+    parser.add_argument("--lanes", type=int, default=lanes.usual(), help="processes at a time")
+    parser.add_argument("--serve", action="store_true", help="be one of them")
+    asked = parser.parse_args(arguments)
+    if asked.serve:
+        serve()
+        return 0
+    if asked.names or asked.lanes == 1:
+        summary = run(asked.names or ["tests"])
+    else:
+        try:
+            summary = lanes.run(jobs.everything(), asked.lanes)
+        except KeyboardInterrupt:
+            print("\ninterrupted")
+            return 130
     if parts.missing:
         wanted = (f"{each} ({parts.PACKAGES.get(each, '?')})" for each in sorted(parts.missing))
         print("\nNot tested, because these parts are missing here:", "; ".join(wanted))

@@ -13,7 +13,7 @@ from twisted.trial.reporter import TreeReporter
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests import parts
-from tests.run import Summary
+from tests.summary import Summary
 
 
 class Sample(SynchronousTestCase):
@@ -77,6 +77,14 @@ class SummaryTests(SynchronousTestCase):
             self.of().exit_code,
         ]
         self.assertEqual(outcomes, [0, 1, 1, 1])
+
+    def test_total(self) -> None:
+        """
+        Summaries of parts make one of the whole; of nothing it is empty.
+        """
+        one, two = Summary(1, 2, 3), Summary(10, 20, 30)
+        self.assertEqual(Summary.total([one, two]), Summary(11, 22, 33))
+        self.assertEqual(Summary.total([]), Summary(0, 0, 0))
 
     def test_unimportable(self) -> None:
         """

@@ -35,7 +35,7 @@ def main() -> None:
         client.sendall(b"q" * 100)
         server.sendall(b"a" * 1000)
         held += [client, server]
-    watcher = Watcher(1.0, port)
+    watcher = Watcher(0.5, port)
     watcher.wait(1)
     alone = []
     for _ in range(LOOKS // 2):

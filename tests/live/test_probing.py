@@ -1,18 +1,13 @@
-"""The probes on a real system: bytes counted exactly, at what cost, and children that misbehave."""
+"""The probes on a real system: bytes counted exactly, and children that misbehave."""
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
-from typing import Any
-from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
@@ -25,27 +20,8 @@ from ollama_twisted.probe.prober import Prober
 from ollama_twisted.probe.run import Runner
 from ollama_twisted.probe.snapshot import Reason, Snapshot
 from tests import parts
-from tests.live.child import ROOT
+from tests.live.apart import apart
 from tests.probe.children import Refusing
-
-
-def apart(module: str) -> Any:
-    """Run a module in a network of its own, and take what it prints."""
-    unshare, _ = parts.executable("unshare"), parts.executable("ss")
-    if os.geteuid() != 0 and not parts.in_ci():
-        raise SkipTest("only root can make a network of its own, and become somebody else in it")
-    done = subprocess.run(
-        [unshare, "-n", sys.executable, "-m", module],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=170,
-    )
-    if done.returncode:
-        raise AssertionError(f"{module} failed: {done.stderr[-2000:]}")
-    return json.loads(done.stdout)
 
 
 class AccountingTests(SynchronousTestCase):
@@ -70,7 +46,7 @@ class AccountingTests(SynchronousTestCase):
             self.assertEqual((port["sent"], port["unaccounted"]), (truth["sent"], 0))
             self.assertLessEqual(abs(port["received"] - truth["received"]), truth["resets"])
             self.assertEqual((port["opened"], port["closed"]), (truth["connections"],) * 2)
-            # So few can be seen at a time that dumps alone would have missed most.
+            # So few are there at a time that dumps alone would have missed most.
             self.assertLess(told["most"], truth["connections"] / 3)
         self.assertEqual(
             [(told["interval"], told["last"]["source"]) for told in report["told"]],
@@ -93,23 +69,6 @@ class AccountingTests(SynchronousTestCase):
         self.assertTrue(missed <= after["unaccounted"] <= 14_100, report)
         self.assertEqual(later["sent"] - after["sent"], 100_000)
         self.assertTrue(later["events"]["success"])
-
-
-class CostTests(SynchronousTestCase):
-    """What looking costs."""
-
-    def test_crowd(self) -> None:
-        """
-        A look at ten thousand sockets costs no more than the system's own dump of them.
-        """
-        # Milliseconds are the machine's: no two, and no two moments of a shared one, take
-        # equally long, so both are taken by turns.  Where 60 ms were promised ss takes 33.
-        report = apart("tests.live.crowd")
-        self.assertEqual(report["last"]["established"], 5000)
-        limit = median(report["ss"])
-        self.assertLess(median(report["idle"]), limit, report)
-        # With every connection moving at every look.
-        self.assertLess(median(report["busy"]), limit, report)
 
 
 class ToolsTests(TestCase):

@@ -1,0 +1,1 @@
+"""What is measured here would not be the same if anything else ran beside it."""
