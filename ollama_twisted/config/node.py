@@ -41,6 +41,10 @@ class Health(Entry, frozen=True):
         Maybe[kinds.Patience],
         says("For so long from its first check on, failed ones say only that it is starting."),
     ] = UNSET
+    slow_start: Annotated[
+        Maybe[kinds.Patience],
+        says("Until it has its whole share of the requests again, once it is back; 0: at once."),
+    ] = UNSET
     models_interval: Annotated[
         Maybe[kinds.Seconds], says("How often the node is asked which models it has.")
     ] = UNSET

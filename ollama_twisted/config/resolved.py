@@ -57,6 +57,7 @@ class HealthConfig:
     rise: int = 2
     fall: int = 3
     start_period: float = 0.0
+    slow_start: float = 10.0
     models_interval: float = 10.0
 
 

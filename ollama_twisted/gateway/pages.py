@@ -69,6 +69,7 @@ class NodesResource(JsonResource):
 
     def document(self, request: Request) -> dict[str, Any]:
         gateway = self._gateway
+        gateway.pool.slow_start.grow(gateway.seconds())
         return {
             "scheduling_strategy": gateway.config.strategy,
             "nodes": [self._node(node) for node in gateway.pool.nodes.values()],
@@ -94,7 +95,7 @@ class NodesResource(JsonResource):
                 "is_draining": node.draining,
                 "is_drained": node.drained,
                 "current_weight": config.weight,
-                "effective_weight": config.weight,
+                "effective_weight": round(node.weight, 6),
                 "last_model_sync": gateway.wall_time(gateway.listed_at.get(config.name)),
             },
             "version": node.version,

@@ -86,7 +86,7 @@ def another(
     if len(tried) >= gateway.limits.attempts:
         return None
     name, failed = list(tried.items())[-1]
-    dropped_by = name if failed.sent else None
+    dropped_by = name if failed.sent else ""
     try:
         lease = gateway.pool.lease(want, gateway.seconds(), frozenset(tried), dropped_by)
     except RetriesSpent:

@@ -25,6 +25,11 @@ class Health:
     began: float | None = None
 
     @property
+    def unchecked(self) -> bool:
+        """Has no check told anything yet?"""
+        return self.starting and self.began is None
+
+    @property
     def down(self) -> bool:
         """Is it known not to answer?"""
         return not self.healthy and not self.starting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ollama_twisted.config.resolved import NodeConfig
-from ollama_twisted.pool.breaker import Breaker
+from ollama_twisted.pool.breaker import Breaker, Circuit
 from ollama_twisted.pool.health import Health
 from ollama_twisted.pool.models import NodeModels
 from ollama_twisted.pool.warmth import Holdings
@@ -18,7 +18,8 @@ class Node:
 
     ``in_flight`` are those who hold a place on it, ``visits`` those who change its models
     and take none.  ``models`` is ``None`` until the node has told which it has.  ``turn`` and
-    ``credit`` are where the strategies keep count.
+    ``credit`` are where the strategies keep count.  ``share`` is the part of its whole
+    share that it is given at present, and ``weight`` that part of its weight.
     """
 
     __slots__ = (
@@ -36,10 +37,12 @@ class Node:
         "models",
         "name",
         "offers",
+        "share",
         "total_requests",
         "turn",
         "version",
         "visits",
+        "weight",
     )
 
     def __init__(self, config: NodeConfig) -> None:
@@ -49,6 +52,7 @@ class Node:
         self.total_requests = 0
         self.failed_requests = 0
         self.draining = False
+        self.share = 1.0
         self.breaker = Breaker()
         self._forget()
         self._apply(config)
@@ -80,16 +84,29 @@ class Node:
         self.limit = config.max_in_flight or sys.maxsize
         self.turn = 0
         self.credit = 0.0
+        self.give(self.share)
         self.health.rise, self.health.fall = config.health.rise, config.health.fall
         self.health.start_period = config.health.start_period
         self.breaker.failures = config.breaker.failures
         self.breaker.cooldown = config.breaker.cooldown
 
-    def checked(self, now: float, ok: bool, error: str) -> bool:
-        """What a check found.  Does it change whether the node is healthy?"""
+    def give(self, share: float) -> None:
+        """From now on it is given such a part of its whole share."""
+        self.share = share
+        self.weight = self.config.weight * share
+
+    def checked(self, now: float, ok: bool, error: str, refused: bool, jitter: float) -> bool:
+        """
+        What a check found.  Does it change whether the node is healthy?
+
+        One whose connection was ``refused`` ejects it, unless it is away already.
+        """
         self.last_check, self.last_check_error = now, error
+        changed = self.health.passed() if ok else self.health.failed(now)
         self.breaker.checked(ok, self.health.rise)
-        return self.health.passed() if ok else self.health.failed(now)
+        if refused and self.health.healthy and self.breaker.circuit is Circuit.CLOSED:
+            self.breaker.failed(self.breaker.admitted(now), now, unreachable=True, jitter=jitter)
+        return changed
 
     def is_of(self, version: str) -> bool:
         """It has told its version.  Does that change what it can be asked for?"""
@@ -97,6 +114,12 @@ class Node:
         self.version = version
         self.offers = offered(self.config.kind, version) - self.config.lacks
         return self.offers != before
+
+    @property
+    def serves(self) -> bool:
+        """Is there nothing for which requests would be kept from it, but being full?"""
+        closed = self.breaker.circuit is Circuit.CLOSED
+        return self.config.enabled and not self.draining and self.health.healthy and closed
 
     def healthy(self, now: float) -> bool:
         """Do the checks and the breaker agree that it answers?"""

@@ -45,7 +45,7 @@ class WarmFirst:
         self._random = random
 
     def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
-        costs = [(*_work(each, want), each.in_flight) for each in candidates]
+        costs = [(*_work(each, want), each.in_flight / each.share) for each in candidates]
         least = min(costs)
         return [each for each, cost in zip(candidates, costs, strict=True) if cost == least]
 
@@ -121,18 +121,18 @@ class Adaptive:
 def bound(node: Node, candidates: Sequence[Node]) -> int:
     """How many requests in flight the node may have, with one more to be given to somebody."""
     requests = 1 + sum(each.in_flight for each in candidates)
-    share = node.config.weight / sum(each.config.weight for each in candidates)
+    share = node.weight / sum(each.weight for each in candidates)
     return ceil(BOUND * requests * share)
 
 
 def _load(node: Node) -> float:
-    return node.in_flight / node.config.weight
+    return node.in_flight / node.weight
 
 
 def _lightest(candidates: Sequence[Node]) -> Sequence[Node]:
     if len(candidates) == 1:
         return candidates
-    loads = [each.in_flight / each.config.weight for each in candidates]
+    loads = [each.in_flight / each.weight for each in candidates]
     least = min(loads)
     return [each for each, load in zip(candidates, loads, strict=True) if load == least]
 

@@ -17,6 +17,7 @@ from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.preview import Preview, foretold
 from ollama_twisted.pool.retries import RetryBudget, counts
 from ollama_twisted.pool.selection import STRATEGIES, Strategy
+from ollama_twisted.pool.slowstart import SlowStart
 from ollama_twisted.pool.warmth import name_of
 from ollama_twisted.services import Service
 
@@ -50,6 +51,7 @@ class NodePool:
         #: Called when a request has failed on a node, which may be a sign of more.
         self.doubted: Callable[[str], None] = lambda name: None
         self._configure(config)
+        self.slow_start = SlowStart(self.nodes.values())
 
     # Choosing.
 
@@ -58,7 +60,7 @@ class NodePool:
         want: Want,
         now: float,
         without: frozenset[str] = frozenset(),
-        dropped_by: str | None = None,
+        dropped_by: str = "",
     ) -> Lease | None:
         """
         A place on one of the nodes that may serve, or ``None`` if none is free now.
@@ -100,9 +102,7 @@ class NodePool:
         """Leave the line without a place."""
         self.line.leave(waiter)
 
-    def _lease(
-        self, want: Want, without: frozenset[str], dropped_by: str | None = None
-    ) -> Lease | None:
+    def _lease(self, want: Want, without: frozenset[str], dropped_by: str = "") -> Lease | None:
         nodes = self._eligible.get((want.model, want.service)) or self._eligible_for(want)
         # The common case first: no node is full or distrusted.
         candidates = [
@@ -114,10 +114,12 @@ class NodePool:
             candidates = free(nodes, without, self._now)
         if not candidates:
             return None
-        again = dropped_by is not None and counts(dropped_by, nodes, self._now)
+        again = dropped_by != "" and counts(dropped_by, nodes, self._now)
         if again:
             # Itself included, which has no place at the moment.
             self.retries.begin(1 + sum(node.in_flight for node in self.nodes.values()))
+        if self.slow_start.back:
+            self.slow_start.grow(self._now)
         node = self._strategy.choose(candidates, want)
         node.in_flight += 1
         node.total_requests += 1
@@ -148,6 +150,7 @@ class NodePool:
 
     def preview(self, want: Want, now: float) -> Preview:
         """What would become of the request if it came now; asking changes nothing."""
+        self.slow_start.grow(now)
         return foretold(want, self.explain(want, now), self._strategy, self.line.has_room)
 
     # Learning.
@@ -156,7 +159,7 @@ class NodePool:
         """The node has begun a good answer; called by its lease."""
         if lease.node.breaker.answering(lease.request):
             self._now = now
-            self.turned()
+            self._turned()
             self._grant()
 
     def ended(self, lease: Lease, outcome: Outcome, now: float) -> None:
@@ -178,7 +181,7 @@ class NodePool:
             node.breaker.failed(lease.request, now, unreachable, self._random.uniform(0.9, 1.1))
             self.doubted(node.name)
         if node.breaker.circuit is not circuit:
-            self.turned()
+            self._turned()
         if node.draining:
             self.let_go()
         if self.line:
@@ -205,15 +208,11 @@ class NodePool:
         self._now = now
         before = (node.last_check_error, node.breaker.circuit)
         other = version is not None and version != node.version and node.is_of(version)
-        changed = node.checked(now, ok, error)
-        if refused and node.health.healthy and node.breaker.circuit is _CLOSED:
-            node.breaker.failed(
-                node.breaker.admitted(now), now, True, self._random.uniform(0.9, 1.1)
-            )
+        changed = node.checked(now, ok, error, refused, self._random.uniform(0.9, 1.1))
         if changed or other:
             self._changed()
         if changed or before != (error, node.breaker.circuit):
-            self.turned()
+            self._turned()
         if models is not None:
             self.listed(name, models)
         self._grant()
@@ -233,7 +232,7 @@ class NodePool:
         if node.models != models:
             node.models = models
             self._changed()
-            self.turned()
+            self._turned()
             self._grant()
 
     # Changing.
@@ -247,7 +246,7 @@ class NodePool:
         """
         self._now = now
         self._configure(config)
-        self.turned()
+        self._turned()
         self._grant()
 
     def drain(self, name: str, draining: bool, now: float) -> bool:
@@ -261,7 +260,7 @@ class NodePool:
             self._now = now
             node.draining = draining
             self._changed()
-            self.turned()
+            self._turned()
             self._grant()
         return node is not None
 
@@ -272,8 +271,7 @@ class NodePool:
     def _configure(self, config: Config) -> None:
         self.nodes, self.leaving = renewed(config.nodes, self.nodes, self.leaving)
         self._sizes = config.sizes
-        self.retries.percent = config.gateway.retry_percent
-        self.retries.least = config.gateway.min_retries
+        self.retries.configure(config.gateway)
         if type(self._strategy) is not STRATEGIES[config.strategy]:
             # One that stays remembers where conversations are at home.
             self._strategy = STRATEGIES[config.strategy](self._random)
@@ -281,6 +279,10 @@ class NodePool:
         self.looks = self._strategy.looks
         self.line.max_waiting = config.line.max_waiting
         self._changed()
+
+    def _turned(self) -> None:
+        self.slow_start.look(self.nodes.values(), self._now)
+        self.turned()
 
     def _changed(self) -> None:
         """Who may serve what must be asked anew."""

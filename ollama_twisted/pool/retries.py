@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ollama_twisted.config.resolved import GatewayLimits
 from ollama_twisted.pool.node import Node
 
 
@@ -29,6 +30,10 @@ class RetryBudget:
     percent: float = 20.0
     least: int = 3
     under_way: int = 0
+
+    def configure(self, limits: GatewayLimits) -> None:
+        """From now on these are the limits; what is under way goes on."""
+        self.percent, self.least = limits.retry_percent, limits.min_retries
 
     def most(self, in_flight: int) -> int:
         """How many may be under way at a time, of so many requests in flight."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from random import Random
 from typing import Protocol
 
@@ -11,8 +10,6 @@ from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.node import Node
 from ollama_twisted.pool.placement import Adaptive, PrefixAffinity, WarmFirst
 
-_turn = attrgetter("turn")
-_in_flight = attrgetter("in_flight")
 _ANY = Want()
 
 
@@ -40,7 +37,8 @@ class RoundRobin:
     The candidate that was chosen longest ago.
 
     With the same candidates each time that is a round; and it stays fair where
-    each model has candidates of its own, which a shared counter would not.
+    each model has candidates of its own, which a shared counter would not.  One that has
+    half of its share only is taken for chosen a round later than it was.
     """
 
     why = "it was chosen longest ago"
@@ -50,7 +48,9 @@ class RoundRobin:
         self._turn = 0
 
     def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
-        return (min(candidates, key=_turn),)
+        count = len(candidates)
+        turns = [each.turn + count * (1 / each.share - 1) for each in candidates]
+        return (candidates[turns.index(min(turns))],)
 
     def choose(self, candidates: Sequence[Node], want: Want = _ANY) -> Node:
         (node,) = self.best(candidates)
@@ -74,8 +74,9 @@ class LeastConnections:
         self._random = random
 
     def best(self, candidates: Sequence[Node], want: Want = _ANY) -> Sequence[Node]:
-        fewest = min(map(_in_flight, candidates))
-        return [each for each in candidates if each.in_flight == fewest]
+        loads = [each.in_flight / each.share for each in candidates]
+        fewest = min(loads)
+        return [each for each, load in zip(candidates, loads, strict=True) if load == fewest]
 
     def choose(self, candidates: Sequence[Node], want: Want = _ANY) -> Node:
         return self._random.choice(self.best(candidates))
@@ -101,14 +102,13 @@ class WeightedRoundRobin:
     def choose(self, candidates: Sequence[Node], want: Want = _ANY) -> Node:
         (node,) = self.best(candidates)
         for each in candidates:
-            weight = each.config.weight
-            each.credit += weight
-            node.credit -= weight
+            each.credit += each.weight
+            node.credit -= each.weight
         return node
 
 
 def _credit_to_be(node: Node) -> float:
-    return node.credit + node.config.weight
+    return node.credit + node.weight
 
 
 STRATEGIES: dict[str, Callable[[Random], Strategy]] = {

@@ -56,6 +56,7 @@ FULL: dict[str, Any] = {
                 "rise": 1,
                 "start_period": 0,
                 "fall": 1,
+                "slow_start": 0,
                 "models_interval": 5,
             },
             "breaker": {"failures": 3, "cooldown": 1},

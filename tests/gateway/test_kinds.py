@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ollama_twisted.config.resolved import Address, Config, NodeConfig
+from ollama_twisted.config.resolved import Address, Config, HealthConfig, NodeConfig
 from ollama_twisted.gateway.reasons import told_why
 from ollama_twisted.pool.eligibility import Want
 from ollama_twisted.pool.models import NodeModels
@@ -35,7 +35,8 @@ class KindCase(SynchronousTestCase):
 
     def mixed(self, kinds: dict[str, Kind], **models: tuple[str, ...]) -> None:
         """Nodes of these kinds, that have told to have these models."""
-        self.world = World("".join(kinds))
+        # A node that is of another kind now is a new one, which would have few turns at first.
+        self.world = World("".join(kinds), health=HealthConfig(slow_start=0))
         config = replace(
             self.world.config,
             nodes=tuple(replace(each, kind=kinds[each.name]) for each in self.world.config.nodes),

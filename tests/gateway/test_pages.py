@@ -163,6 +163,17 @@ class NodesTests(PageCase):
             },
         )
 
+    def test_slow_start(self) -> None:
+        """How much of its weight a node has that has come back is told as it is now."""
+        for draining in (True, False):
+            self.world.pool.drain("a", draining, 0)
+        seen = []
+        for seconds in (0, 5, 5):
+            self.world.clock.advance(seconds)
+            node = self.document(b"/api/nodes")["nodes"][0]
+            seen.append(node["stats"]["effective_weight"] / node["weight"])
+        self.assertEqual(seen, [0.1, 0.5, 1.0])
+
     def test_no_secrets(self) -> None:
         """No key is on any page."""
         self.world = World(

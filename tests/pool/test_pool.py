@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from ollama_twisted.config.resolved import BreakerConfig, HealthConfig, NodeConfig, SizeRange
@@ -17,6 +19,8 @@ from tests.pool.nodes import config, end, failed, models, node_config, pool_of
 
 ANY = Want()
 A, B = frozenset("a"), frozenset("b")
+#: Who comes back is given its whole share, so that it can be told who has the next turn.
+AT_ONCE = HealthConfig(slow_start=0)
 
 
 def names(*leases: Lease | None) -> str:
@@ -26,6 +30,7 @@ def names(*leases: Lease | None) -> str:
 
 def fragile(name: str, **said: object) -> NodeConfig:
     """A node that is ejected for ten seconds or so after its first error."""
+    said.setdefault("health", AT_ONCE)
     return node_config(name, breaker=BreakerConfig(failures=1, cooldown=10.0), **said)
 
 
@@ -231,7 +236,7 @@ class CheckTests(SynchronousTestCase):
 
     def test_back_in_time(self) -> None:
         """A node that flaps is used after ``rise`` good checks, also when checks had failed too."""
-        pool = pool_of(fragile("a", health=HealthConfig(rise=2, fall=2)), node_config("b"))
+        pool = pool_of(fragile("a", health=replace(AT_ONCE, fall=2)), node_config("b"))
         for _ in range(3):
             end(pool.lease(ANY, 0, B), Outcome.UNREACHABLE)
         for ok in (False, False, True, True):
@@ -495,7 +500,8 @@ class ReplaceTests(SynchronousTestCase):
 
     def test_unchecked(self) -> None:
         """A node that is new, or somewhere else now, is chosen once it was checked."""
-        for other in (node_config("c"), node_config("c", host="elsewhere.test")):
+        for host in ("", "elsewhere.test"):
+            other = node_config("c", host, health=AT_ONCE)
             self.pool.replace(config(node_config("a"), other), 0)
             self.assertEqual(names(*(self.pool.lease(ANY, 0) for _ in range(3))), "aaa")
             self.pool.checked("c", 0, True)
@@ -520,7 +526,7 @@ class ReplaceTests(SynchronousTestCase):
 
     def test_round(self) -> None:
         """The round begins anew, and stays fair, when the configuration changes."""
-        nodes = [node_config(name) for name in "abc"]
+        nodes = [node_config(name, health=AT_ONCE) for name in "abc"]
         for strategy in ("round_robin", "weighted_round_robin"):
             self.replace(*nodes, strategy=strategy)
             for _ in range(5):
