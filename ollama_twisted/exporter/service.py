@@ -17,7 +17,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.client import Agent
 
 from ollama_twisted import __version__
 from ollama_twisted.exporter.api import ApiWatch
@@ -29,7 +29,7 @@ from ollama_twisted.exporter.resource import site
 from ollama_twisted.exporter.settings import Settings
 from ollama_twisted.garbage import spare_the_collector
 from ollama_twisted.probe.prober import Estimate, Prober
-from ollama_twisted.web.asking import Asker
+from ollama_twisted.web.asking import Asker, QuietPool
 from ollama_twisted.web.listener import Listener
 
 _log = Logger()
@@ -57,7 +57,7 @@ class ExporterService(MultiService):
             own=own,
         )
         # No connection is kept, so that none is in the way when Ollama stops.
-        agent = Agent.usingEndpointFactory(reactor, own, HTTPConnectionPool(reactor, False))
+        agent = Agent.usingEndpointFactory(reactor, own, QuietPool(reactor, False))
         asker = Asker(agent, reactor, "ollama-exporter")
         self._api = ApiWatch(asker, settings.ollama_host, settings.watched)
         self._processes = ProcessWatch()

@@ -115,8 +115,10 @@ def makeService(options: Options) -> IService:
     from ollama_twisted.clock import use_monotonic_time
     from ollama_twisted.exporter.service import ExporterService
     from ollama_twisted.parent import ParentWatch
+    from ollama_twisted.startup import without_traceback
     from ollama_twisted.web.listener import Announcement
 
+    without_traceback("ollama-exporter")
     use_monotonic_time(reactor)
     service = ExporterService(options.settings, reactor)
     if options["announce"]:

@@ -14,7 +14,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
+from twisted.web.client import Agent, HTTPConnectionPool
 
 from ollama_twisted import __version__
 from ollama_twisted.config.resolved import Config
@@ -32,6 +32,7 @@ from ollama_twisted.gateway.transport import eager
 from ollama_twisted.gateway.upstream import endpoint_for
 from ollama_twisted.metrics import GatewayMetrics
 from ollama_twisted.pool.pool import NodePool
+from ollama_twisted.web.asking import QuietPool
 from ollama_twisted.web.listener import Listener
 
 _log = Logger()
@@ -93,6 +94,8 @@ class GatewayService(MultiService):
 
     def startService(self) -> None:
         super().startService()
+        if self.gateway.access_log is not None:
+            self.gateway.access_log.begin()
         spare_the_collector()
 
     async def stopService(self) -> None:
@@ -159,18 +162,8 @@ class GatewayService(MultiService):
             await deferLater(self._reactor, 0.1)
 
 
-class _QuietFactory(_HTTP11ClientFactory):
-    """Checks come every other second; their connections are not worth a line each."""
-
-    noisy = False
-
-
-class _CheckPool(HTTPConnectionPool):
-    _factory = _QuietFactory
-
-
 def _check_pool(reactor: Any) -> HTTPConnectionPool:
-    pool = _CheckPool(reactor)
+    pool = QuietPool(reactor)
     # A check tells how the node is now, so it never asks twice by itself.
     pool.retryAutomatically = False
     pool.maxPersistentPerHost = 3

@@ -112,7 +112,9 @@ def makeService(options: Options) -> IService:
     from ollama_twisted.gateway.hangup import HangUp
     from ollama_twisted.gateway.polling import poll_without_log_context
     from ollama_twisted.gateway.service import GatewayService
+    from ollama_twisted.startup import without_traceback
 
+    without_traceback("ollama-gateway")
     use_monotonic_time(reactor)
     poll_without_log_context(reactor)
     config, notice, demo = options.config, "", None

@@ -21,6 +21,7 @@ from ollama_twisted.simulator.memory import keep_alive
 from ollama_twisted.simulator.node import Limits, Node
 from ollama_twisted.simulator.service import simulator
 from ollama_twisted.simulator.stamps import Stamps
+from ollama_twisted.startup import without_traceback
 
 _DEFAULT_MODEL = "smollm2:135m"
 
@@ -122,6 +123,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """A node as the options describe it."""
     if reactor is None:
         from twisted.internet import reactor
+
+        without_traceback("ollama-simulator")
     stamps = Stamps(time.time, frozen=bool(options["frozen-clock"]))
     rules: list[Rule] = options["rules"]
     refusals = [each for each in rules if each.fault.kind is Kind.REFUSE]

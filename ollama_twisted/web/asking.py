@@ -19,7 +19,7 @@ from twisted.internet.error import (
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
+from twisted.web.client import HTTPConnectionPool, ResponseDone, _HTTP11ClientFactory
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
@@ -47,6 +47,18 @@ class Unanswered(Exception):
         self.status = status
         self.timed_out = timed_out
         self.refused = refused
+
+
+class _QuietFactory(_HTTP11ClientFactory):
+    """Questions come every few seconds; their connections are not worth a line each."""
+
+    noisy = False
+
+
+class QuietPool(HTTPConnectionPool):
+    """Connections of which nothing is said in the log."""
+
+    _factory = _QuietFactory
 
 
 class _TooLong(Exception):

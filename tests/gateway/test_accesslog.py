@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from ollama_twisted.gateway.accesslog import MAX_WAITING, AccessLog, as_json, as_text, line
+from ollama_twisted.gateway.accesslog import MAX_WAITING, AccessLog, is_nowhere
+from ollama_twisted.gateway.logline import as_json, as_text, line
 from ollama_twisted.record import Record
 from ollama_twisted.wire.stream import Final
 from tests.gateway.harness import STREAM, World, chunks, get, post, whole
@@ -262,6 +264,29 @@ class FileTests(SynchronousTestCase):
         self.log.flush()
         self.write()
         self.assertEqual((self.log.dropped, self.written(folder / "log")), (1, ["b"]))
+
+    def test_told(self) -> None:
+        """That lines are lost, and why, is said once, and once that they are no more."""
+        folder = Path(self.mktemp())
+        self.log = self.logging(str(folder / "log"))
+        with capturedLogs() as said:
+            for there in (False, False, True, True):
+                if there:
+                    folder.mkdir(exist_ok=True)
+                self.add("a")
+                self.log.flush()
+                self.write()
+        lost, again = map(formatEvent, said)
+        self.assertRegex(lost, r"^the access log loses lines: .*No such file or directory")
+        self.assertEqual(again, "the access log is written again")
+
+    def test_nowhere(self) -> None:
+        """A daemon is told that its standard output leads nowhere; nobody else is."""
+        here, there = os.pipe()
+        null = os.open(os.devnull, os.O_WRONLY)
+        for each in (here, there, null):
+            self.addCleanup(os.close, each)
+        self.assertEqual((is_nowhere(null), is_nowhere(there)), (True, False))
 
     def test_closed(self) -> None:
         """What still waits at the end is written then."""

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from ollama_twisted.config.resolved import Address, GatewayLimits, Timeouts
-from ollama_twisted.gateway.accesslog import as_json, line
+from ollama_twisted.gateway.logline import as_json, line
 from ollama_twisted.gateway.upstream import Upstream, endpoint_for
 from ollama_twisted.web.asking import in_words
 from tests.gateway.harness import (

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zstandard import ZstdCompressor
 
 from ollama_twisted.config.resolved import SizeRange
-from ollama_twisted.gateway.accesslog import line
+from ollama_twisted.gateway.logline import line
 from tests.gateway.harness import World, get, post, split, whole
 
 

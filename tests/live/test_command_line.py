@@ -77,4 +77,6 @@ class CommandLineTests(SynchronousTestCase):
             port = taken.getsockname()[1]
             done = self.run_gateway("--port", str(port))
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn(str(port), done.stderr + done.stdout)
+        said = done.stderr + done.stdout
+        self.assertIn(f"ollama-gateway: cannot listen on 127.0.0.1:{port}: Address already", said)
+        self.assertNotIn("Traceback", said)
