@@ -48,10 +48,11 @@ def main() -> None:
             server.sendall(b"a")
         watcher.wait(1)
         alone.append(_dump(port))
+    # A look that is cut short when it is told to stop is one that saw nothing.
+    looks = [*watcher.snapshots]
     watcher.stop()
-    cpu = [each["cpu"] for each in watcher.snapshots]
-    spent = [later - before for before, later in pairwise(cpu)]
-    last = watcher.snapshots[-1]["ports"][str(port)]
+    spent = [later["cpu"] - before["cpu"] for before, later in pairwise(looks)]
+    last = looks[-1]["ports"][str(port)]
     told = {"ss": alone, "idle": spent[: idle - 1], "busy": spent[idle - 1 :], "last": last}
     print(json.dumps(told))
 
