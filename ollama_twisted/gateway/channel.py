@@ -23,7 +23,7 @@ from ollama_twisted.gateway.pagechannel import PageChannel
 from ollama_twisted.gateway.serving import body_for, exchange_for
 from ollama_twisted.gateway.upload import CONTINUE, Upload
 from ollama_twisted.wire.framing import FramingError
-from ollama_twisted.wire.head import MAX_HEAD, BadRequest, RequestHead, read_request
+from ollama_twisted.wire.head import HANDSHAKE, MAX_HEAD, BadRequest, RequestHead, read_request
 from ollama_twisted.wire.routes import Route, find
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ class Channel(PageChannel):
         end = data.find(b"\r\n\r\n", start)
         limits = self.site.limits
         if end < 0 or end > start + MAX_HEAD:
-            if len(data) > start + MAX_HEAD:
-                read_request(data[start:])  # which says what of it is too long
+            if len(data) > start + MAX_HEAD or data.startswith(HANDSHAKE):
+                read_request(data[start:])  # which says what is wrong with it
             self._buffer = data
             if self._state is _IDLE:
                 # From now on the head has its time in all, however slowly it trickles in.

@@ -17,6 +17,7 @@ from ollama_twisted.wire.fields import TOKEN, Fields, first_values, listed, read
 MAX_HEAD = 65536
 MAX_TARGET = 16384
 MAX_FIELDS = 200
+HANDSHAKE = b"\x16"  # what a client sends first that takes us for HTTPS
 _REMEMBERED = 1024  # bytes; a longer head is read anew each time
 
 _REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!-~]+) HTTP/1\.([01])(?=\r\n|\Z)")
@@ -103,7 +104,7 @@ def read_request(block: bytes) -> RequestHead:
     Read a request's head: everything before the empty line, without a CRLF at its end.
 
     A client that sends more than ``MAX_HEAD`` bytes without an empty line can be
-    answered from what there is: such a block is always refused.
+    answered from what there is: such a block is always refused.  So is a ``HANDSHAKE``.
 
     @raise BadRequest: on any doubt.
     """
@@ -172,8 +173,7 @@ def read_answer(block: bytes) -> AnswerHead:
 def _read_answer(block: bytes) -> AnswerHead:
     if len(block) > MAX_HEAD:
         raise BadAnswer(f"the head is longer than {MAX_HEAD} bytes")
-    line = _STATUS_LINE.match(block)
-    if line is None:
+    if (line := _STATUS_LINE.match(block)) is None:
         raise BadAnswer("the status line is malformed")
     minor, status, reason = 1 if line[1] == b"1" else 0, int(line[2]), line[3] or b""
     fields = read_fields(block, line.end())
@@ -220,6 +220,8 @@ _remember_answer = lru_cache(512)(_read_answer)
 
 def _refused_line(block: bytes) -> BadRequest:
     """Why the first line of ``block``, or the block as a whole, cannot be used."""
+    if block.startswith(HANDSHAKE):
+        return BadRequest(400, "this port speaks HTTP, not HTTPS")
     line = block.partition(b"\r\n")[0]
     if len(line) > MAX_TARGET + 64:
         return BadRequest(414, f"the request line is longer than {MAX_TARGET} bytes")

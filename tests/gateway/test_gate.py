@@ -69,6 +69,11 @@ class GateTests(SynchronousTestCase):
         ):
             self.refused(400, line + b"\r\n" + HOST + b"\r\n")
 
+    def test_https(self) -> None:
+        """Who takes the gateway for HTTPS is told so with the first bytes, and not waited for."""
+        said = self.refused(400, b"\x16\x03\x01\x02\x00\x01")
+        self.assertEqual(said, "this port speaks HTTP, not HTTPS")
+
     def test_version(self) -> None:
         """HTTP/2 and others are not spoken."""
         for version in (b"HTTP/2.0", b"HTTP/0.9", b"HTTP/1.2"):
