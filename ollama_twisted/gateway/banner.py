@@ -13,8 +13,8 @@ from twisted.internet.task import deferLater
 if TYPE_CHECKING:
     from ollama_twisted.gateway.service import GatewayService
 
-#: Nobody waits longer than this for the banner, whatever state the nodes are in.
-PATIENCE = 5.0
+#: Nobody waits longer than this for the banner because of nodes that are down, or starting.
+PATIENCE, LONGEST = 5.0, 60.0
 
 
 class Banner(Service):
@@ -36,14 +36,19 @@ class Banner(Service):
             self._telling = Deferred.fromCoroutine(self._tell())
 
     async def _tell(self) -> None:
-        until = self._reactor.seconds() + PATIENCE
-        while not self._ready() and self._reactor.seconds() < until:
+        began = self._reactor.seconds()
+        while not self._ready() and self._reactor.seconds() < began + self._patience():
             await deferLater(self._reactor, 0.25)
         _say("\n".join(self._lines()))
 
     def _ready(self) -> bool:
         nodes = self._gateway.gateway.pool.nodes.values()
         return all(node.health.healthy and node.models for node in nodes if node.config.enabled)
+
+    def _patience(self) -> float:
+        nodes = self._gateway.gateway.pool.nodes.values()
+        starting = any(node.health.starting for node in nodes if node.config.enabled)
+        return LONGEST if starting else PATIENCE
 
     def _models(self) -> list[str]:
         nodes = self._gateway.gateway.pool.nodes.values()

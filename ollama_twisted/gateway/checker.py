@@ -184,7 +184,7 @@ class NodeCheck:
         elif health.healthy and (was_down or was_starting):
             _log.info("{node} is up", node=name)
         elif health.starting and before != why:
-            _log.info("{node} is starting: {error}", node=name, error=why)
+            _log.info("{node} is starting, requests wait for it: {error}", node=name, error=why)
 
     async def _list(self, tags: Any = None) -> None:
         """Learn which models the node has and has loaded."""

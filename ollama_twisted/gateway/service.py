@@ -99,12 +99,12 @@ class GatewayService(MultiService):
         spare_the_collector()
 
     async def stopService(self) -> None:
-        _log.info("stopping; {busy} answers are under way", busy=self.site.busy)
         for listener in self.listeners:
             await maybeDeferred(listener.stopService)
         # Whoever listens would do so for ever.
         self.gateway.live.close()
         self.site.drain()
+        self._say_stopping()
         deadline = self._reactor.seconds() + self.config.gateway.drain
         while self._works() and self._reactor.seconds() < deadline:
             await deferLater(self._reactor, 0.1)
@@ -118,6 +118,14 @@ class GatewayService(MultiService):
         self.gateway.close()
         if self.gateway.access_log is not None:
             self.gateway.access_log.close()
+
+    def _say_stopping(self) -> None:
+        busy, seconds = self.site.busy, self.config.gateway.drain
+        if busy:
+            whose = "1 answer" if busy == 1 else f"{busy} answers"
+            _log.info("stopping; {whose} may take {s:g} s more to end", whose=whose, s=seconds)
+        else:
+            _log.info("stopping")
 
     def _every(self, seconds: float, call: Callable[[], None]) -> None:
         def safely() -> None:
