@@ -82,7 +82,7 @@ class Node:
         self.config = config
         self.offers = offered(config.kind, self.version) - config.lacks
         self.limit = config.max_in_flight or sys.maxsize
-        self.turn = 0
+        self.turn: float = 0
         self.credit = 0.0
         self.give(self.share)
         self.health.rise, self.health.fall = config.health.rise, config.health.fall

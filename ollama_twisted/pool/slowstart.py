@@ -8,6 +8,7 @@ is; and it holds no model in memory, and has no conversation's beginning cached.
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import inf
 
 from ollama_twisted.pool.node import Node
 
@@ -45,8 +46,10 @@ class SlowStart:
         }
         away = {node for node in nodes if not node.serves} - self._awaited
         for node in nodes:
-            if node in self._away and node not in away:
+            if node in self._away and node not in away and node.config.health.slow_start:
                 self.back[node] = now
+                # By turns, its first one is the next: whether it does well is seen soon.
+                node.turn = -inf
         for node in self.back.keys() - (set(nodes) - away):
             del self.back[node]
             node.give(1.0)

@@ -237,6 +237,14 @@ class StrategyTests(SynchronousTestCase):
             self.assertTrue(50 < counts[0] < 200, (strategy, counts))
             self.assertTrue(900 < counts[-1] < 1100, (strategy, counts))
 
+    def test_first_turn(self) -> None:
+        """By turns, the first request goes to who has come back, and no other one for some time."""
+        pool = pool_of(node_config("a"), node_config("b"))
+        for draining in (True, False):
+            pool.drain("a", draining, 0)
+        found = "".join(end(pool.lease(ANY, 0)) for _ in range(25))
+        self.assertEqual(found, "a" + "b" * 18 + "abbbbb")
+
     def test_turns(self) -> None:
         """By turns, it has the part of its turns that it is given."""
         for strategy in ("round_robin", "weighted_round_robin"):
