@@ -39,10 +39,16 @@ ALONE = "tests.live.alone"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Modules or packages that one lane runs, one after the other."""
+    """
+    Modules or packages that one lane runs, one after the other.
+
+    Nothing runs beside one that is ``alone``.  What a ``heavy`` one has started, a browser
+    say, shall not be there any longer than it needs it: its lane does nothing else.
+    """
 
     names: tuple[str, ...]
     alone: bool = False
+    heavy: bool = False
 
     def __str__(self) -> str:
         return ", ".join(self.names)
@@ -51,7 +57,7 @@ class Job:
 def everything() -> Iterator[Job]:
     """All tests there are, each once."""
     for names in LONGEST:
-        yield Job(names)
+        yield Job(names, heavy=True)
     taken = {each for names in LONGEST for each in names}
     live, rest = parts.ROOT / "tests" / "live", parts.ROOT / "tests"
     for folder in (live, rest):

@@ -124,6 +124,8 @@ async def _work(waiting: deque[Job], tell: Callable[[Report], None]) -> None:
             if lane is None or lane.ended:
                 lane = await Lane.start()
             tell(await lane.run(job))
+            if job.heavy and not lane.ended:
+                await lane.close()
     except asyncio.CancelledError:
         if lane is not None:
             await lane.end()

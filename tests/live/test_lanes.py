@@ -26,9 +26,9 @@ PLACE = "OLLAMA_TWISTED_LANES"
 IN_LANES = "from tests import jobs, lanes; from tests.live.test_lanes import job; "
 
 
-def job(name: str, alone: bool = False) -> Job:
+def job(name: str, **more: bool) -> Job:
     """One of the samples as a job."""
-    return Job((f"tests.live.test_lanes.Sample.{name}",), alone)
+    return Job((f"tests.live.test_lanes.Sample.{name}",), **more)
 
 
 def until_there(path: Path) -> str:
@@ -58,6 +58,10 @@ class Sample(SynchronousTestCase):
 
     def dies(self) -> None:
         os._exit(3)
+
+    def signs(self) -> None:
+        with (Path(os.environ[PLACE]) / "signed").open("a") as file:
+            file.write(f"{os.getpid()} ")
 
     def reads(self) -> None:
         self.assertEqual(sys.stdin.read(), "")
@@ -126,6 +130,16 @@ class LaneTests(SynchronousTestCase):
         self.run_jobs(job("is_skipped", alone=True), *map(job, names), count=2)
         ran = re.findall(r"^    (\w+) \.\.\.", self.shown.getvalue(), re.MULTILINE)
         self.assertEqual((sorted(ran[:3]), ran[3:]), (sorted(names), ["is_skipped"]))
+
+    def test_heavy(self) -> None:
+        """
+        One process does job after job; one that did a heavy job does no other.
+        """
+        self.run_jobs(*[job("signs")] * 2, job("signs", heavy=True), job("signs"))
+        one, two, three, four = (self.place / "signed").read_text().split()
+        self.assertEqual((one, two), (two, three))
+        self.assertNotEqual(three, four)
+        self.assertFalse(psutil.pid_exists(int(three)))
 
     def test_dies(self) -> None:
         """
