@@ -204,9 +204,9 @@ class CannedTests(RunTests):
 
     def test_faults(self) -> None:
         """Answers that are cut, refused or reset are asked for again; the score is the same."""
-        gateway = self.gateway(
-            right(), "--fault", "cut-at-token=9 share=0.2", "--fault", "status=500 share=0.1"
-        )
+        # Of both nodes together four, so that no problem can meet with so many as are too many.
+        faults = ("cut-at-token=9 path=/api/chat times=1", "status=500 path=/api/chat times=1")
+        gateway = self.gateway(right(), *(word for each in faults for word in ("--fault", each)))
         self.score(gateway.url, "--model", MODEL, "--limit", "30")
         (model,) = self.summary()["models"]
         self.assertEqual((model["samples"], model["pass_at"]), (30, {"1": 1.0}))
