@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-from tests.live.nursery import ROOT, Forked
+from tests.live.nursery import ROOT, Forked, start
 
 LOG = ("--log-level", "warn", "--log-format", "text")
 
@@ -28,7 +28,7 @@ class Child:
         stdin: int = subprocess.PIPE,
     ) -> None:
         self._started(
-            Forked(
+            start(
                 [*LOG, *command, "--announce"],
                 cwd,
                 {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},

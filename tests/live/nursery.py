@@ -4,7 +4,7 @@ Children that have imported everything when they are born: ``python -m tests.liv
 Most of what a server of ours does when it starts is to import modules, a second of work each
 time.  The nursery has imported them once.  Asked for a child it forks, and the child goes on
 as ``python -m twisted`` would, with the command line, folder, environment and descriptors
-that it was given.
+that it was given.  Only Linux has all that this takes: elsewhere each child imports for itself.
 """
 
 from __future__ import annotations
@@ -105,6 +105,23 @@ class Forked:
             self.stdout.close()
         self.wait(timeout)
         return "".join(said), None
+
+
+def start(
+    arguments: Sequence[str], cwd: str | Path, env: Mapping[str, str], stdin: int
+) -> Forked | subprocess.Popen[str]:
+    """A child with this command line: forked where that can be, otherwise started."""
+    if sys.platform == "linux":
+        return Forked(arguments, cwd, env, stdin)
+    return subprocess.Popen(
+        [sys.executable, "-m", "twisted", *arguments],
+        cwd=cwd,
+        env=env,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 class Nursery:
