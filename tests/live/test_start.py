@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.live.gateways import RunningGateway, free_port
@@ -20,10 +23,16 @@ class StartTests(SynchronousTestCase):
             self.addCleanup(node.stop)
             self.ports[name] = node.port
 
-    def started(self) -> RunningGateway:
-        gateway = RunningGateway(self.ports)
-        self.addCleanup(gateway.stop)
-        return gateway
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str | None, Any]:
+        """Ask a gateway that has just begun to listen: status, node, and what it said."""
+        # On a busy machine a node may well take longer than a second for its first answer.
+        gateway = RunningGateway(self.ports, health={"interval": 1, "timeout": 10})
+        try:
+            with gateway.open(method, path, body) as answer:
+                node = answer.headers["x-ollama-gateway-node"]
+                return answer.status, node, json.loads(answer.read())
+        finally:
+            gateway.stop()
 
     def test_right_at_once(self) -> None:
         """
@@ -31,25 +40,24 @@ class StartTests(SynchronousTestCase):
         """
         for _ in range(TIMES):
             for name in ("a", "b"):
-                with self.started().open("POST", "/api/show", {"model": f"of-{name}"}) as answer:
-                    said = answer.status, answer.headers["x-ollama-gateway-node"]
-                self.assertEqual(said, (200, name))
-                with self.started().open("POST", "/api/chat", {"model": f"of-{name}"}) as answer:
-                    said = answer.status, answer.headers["x-ollama-gateway-node"]
-                self.assertEqual(said, (200, name))
+                ask = {"model": f"of-{name}", "stream": False}
+                for path in ("/api/show", "/api/chat"):
+                    status, node, said = self.ask("POST", path, ask)
+                    self.assertEqual((status, node), (200, name), said)
 
     def test_unknown_model(self) -> None:
         """
         A model that nobody has is told so by a node, as it is later.
         """
         for _ in range(TIMES):
-            with self.started().open("POST", "/api/chat", {"model": "nope"}) as answer:
-                self.assertEqual(answer.status, 404)
+            status, _, said = self.ask("POST", "/api/chat", {"model": "nope"})
+            self.assertEqual((status, said), (404, {"error": "model 'nope' not found"}))
 
     def test_whole_lists(self) -> None:
         """
         Lists have what all nodes have from the first moment on.
         """
         for _ in range(TIMES):
-            models = self.started().get("GET", "/api/tags")["models"]
-            self.assertEqual({each["name"] for each in models}, {"of-a:latest", "of-b:latest"})
+            _, _, said = self.ask("GET", "/api/tags")
+            names = {each["name"] for each in said["models"]}
+            self.assertEqual(names, {"of-a:latest", "of-b:latest"})
