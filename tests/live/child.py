@@ -20,6 +20,9 @@ PATIENCE = 60.0
 class Child:
     """Started by its constructor, which returns when it listens; ended by ``stop``."""
 
+    #: How long it may take to answer, and to end.
+    patience = PATIENCE
+
     def __init__(
         self,
         *command: str,
@@ -51,12 +54,12 @@ class Child:
         """End it; what it printed since it listened."""
         if self.process.poll() is None:
             self.process.terminate()
-        out, _ = self.process.communicate(timeout=PATIENCE)
+        out, _ = self.process.communicate(timeout=self.patience)
         return out
 
     def open(self, method: str, path: str, body: Any = None, **headers: str) -> HTTPResponse:
         """Send a request; returns when the head of the answer is there."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         return connection.getresponse()
 

@@ -25,6 +25,9 @@ MODEL = "smollm2:135m"
 class DemoGateway(Child):
     """Begun as ``make run`` begins it, at the head of a group, as a terminal has it."""
 
+    #: A busy machine takes its time to load a real model.
+    patience = 90.0
+
     def __init__(self) -> None:
         command = ("--demo", "--exporter", "--access-log", "off")
         address = ("--listen", "tcp:0:interface=127.0.0.1")
@@ -71,7 +74,7 @@ class DemoTests(SynchronousTestCase):
             os.killpg(self.gateway.process.pid, signal.SIGINT)
             *_, last = answer.read().splitlines()
         self.assertEqual(json.loads(last)["done"], True)
-        out, _ = self.gateway.process.communicate(timeout=PATIENCE)
+        out, _ = self.gateway.process.communicate(timeout=self.gateway.patience)
         _, alive = psutil.wait_procs(children, timeout=PATIENCE)
         self.assertEqual((len(children) >= 3, alive), (True, []))
         self.assertEqual([each for each in out.splitlines() if "ended" in each], [])
