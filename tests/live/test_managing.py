@@ -196,6 +196,7 @@ class EndTests(ManagingCase):
             while not {"gpu-1", "gpu-3"} <= {each["status"].partition(":")[0] for each in told}:
                 told.append(json.loads(answer.readline()))
             self.nodes["gpu-2"].process.kill()
+            self.nodes["gpu-2"].process.wait()
             last = json.loads(answer.read().splitlines()[-1])
         self.assertRegex(
             last["error"],
@@ -207,6 +208,7 @@ class EndTests(ManagingCase):
     def test_error_raised(self) -> None:
         """The Python client raises what the last line says, after the progress of the others."""
         self.nodes["gpu-2"].process.kill()
+        self.nodes["gpu-2"].process.wait()
         told = self.python("pull", model=NEW, stream=True)
         self.assertIn("pull failed on 1 of 3 nodes (gpu-2: ", told["error"])
         statuses = {each["status"] for each in told["parts"]}
